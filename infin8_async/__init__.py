@@ -1,0 +1,52 @@
+"""The asyncio client for the call detail records of the Infin8linx cloud call centre."""
+
+from .errors import (
+    AuthenticationError,
+    IncompleteResultError,
+    Infin8Error,
+    NumberFormatError,
+    ParameterError,
+    PermissionDeniedError,
+    PlatformError,
+    ResponseError,
+    SystemFailureError,
+    TransportError,
+)
+from .models import (
+    BEIJING,
+    CallDirection,
+    CallMethod,
+    Cdr,
+    CdrPage,
+    CdrQuery,
+    Credentials,
+    Leg,
+    RetryPolicy,
+)
+from .session import Infin8Session
+from .stream import CdrStream, StreamReport
+
+__all__ = [
+    "BEIJING",
+    "AuthenticationError",
+    "CallDirection",
+    "CallMethod",
+    "Cdr",
+    "CdrPage",
+    "CdrQuery",
+    "CdrStream",
+    "Credentials",
+    "IncompleteResultError",
+    "Infin8Error",
+    "Infin8Session",
+    "Leg",
+    "NumberFormatError",
+    "ParameterError",
+    "PermissionDeniedError",
+    "PlatformError",
+    "ResponseError",
+    "RetryPolicy",
+    "StreamReport",
+    "SystemFailureError",
+    "TransportError",
+]

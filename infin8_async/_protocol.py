@@ -1,0 +1,298 @@
+"""
+The deciding half, without I/O: a query becomes a form; a status and a body become a page or an error.
+
+Sources of the rules: the platform's page for `POST /api/cdrs`, and the documents of its sibling interfaces for the
+gateway's body and the largest page.
+"""
+
+import html
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote, quote_plus, urlsplit
+
+import msgspec
+from attrs import asdict, frozen
+
+from ._structuring import UnreadableRowError, integer, structure
+from .errors import (
+    AuthenticationError,
+    Infin8Error,
+    NumberFormatError,
+    ParameterError,
+    PermissionDeniedError,
+    PlatformError,
+    ResponseError,
+    SystemFailureError,
+)
+from .models import TIME_FORMAT, Cdr, CdrQuery, Credentials
+
+PATH: Final = "api/cdrs"
+LARGEST_BODY: Final = 64 * 2**20
+"""Bytes of a body, after decompression, past which it is refused."""
+LONGEST_RETRY_AFTER: Final = 120.0
+"""Seconds of a `Retry-After` past which the error is raised at once."""
+
+_PLATFORM_ERRORS: Final[Mapping[int, type[PlatformError]]] = {
+    1000: SystemFailureError,
+    1001: ParameterError,
+    1005: AuthenticationError,
+    1006: PermissionDeniedError,
+    1008: NumberFormatError,
+}
+_GATEWAY_ERRORS: Final[Mapping[int, type[PlatformError]]] = {
+    400: ParameterError,
+    500: SystemFailureError,
+    **dict.fromkeys(range(600, 605), AuthenticationError),
+}
+_LONG_NUMBER: Final = re.compile(r"\d{6,}")
+
+
+def form(credentials: Credentials, query: CdrQuery, page: int, per_page: int) -> dict[str, str]:
+    """The form fields of one request, under the platform's names; what is not set is left out."""
+    fields = {
+        **asdict(credentials),
+        **asdict(query),
+        "page": page,
+        "per_page": per_page,
+    }
+    return {
+        name: value.strftime(TIME_FORMAT)
+        if isinstance(value, datetime)
+        else value
+        if isinstance(value, str)
+        else str(value)
+        for name, value in fields.items()
+        if value is not None
+    }
+
+
+@frozen
+class PageBytes:
+    """
+    One page as it came: its numbers read, its rows still bytes.
+
+    A page of 1,000 rows is some 0.5 MB as bytes and four times that as objects; it waits for its reader as bytes.
+
+    Attributes:
+        page: Its number, from 1.
+
+        per_page: The size of a page, as the platform echoes it.
+
+        total: The platform's count for the whole query at that moment.
+    """
+
+    page: int
+    per_page: int
+    total: int
+    status: int
+    _rows: msgspec.Raw
+
+    def rows(self) -> list[object]:
+        """Decode the rows (a millisecond for 1,000 of them)."""
+        try:
+            rows: list[object] = _decode(self._rows)
+        except (msgspec.DecodeError, RecursionError):
+            raise ResponseError(self.status, self.page, "data.data is no JSON") from None
+        if not isinstance(rows, list):
+            raise ResponseError(self.status, self.page, "data.data is no list")
+        return rows
+
+    def structure(self, rows: list[object], *, first: int = 1) -> list[Cdr]:
+        """
+        Make records of some of the rows, the first of which is the page's row number *first*.
+
+        Raises:
+            ResponseError: Names page, row and field of what can't be read.
+        """
+        try:
+            return structure(rows, first=first)
+        except UnreadableRowError as error:
+            where = f"row {error.row}" + (f", field {error.field}" if error.field else "")
+            raise ResponseError(self.status, self.page, f"{where} {error.reason}") from None
+
+
+class _Data(msgspec.Struct):
+    data: msgspec.Raw
+    total: int
+    page: int
+    per_page: int
+
+
+class _Envelope(msgspec.Struct):
+    code: int
+    data: _Data
+
+
+_decode_documented: Final = msgspec.json.Decoder(_Envelope).decode
+_decode: Final = msgspec.json.Decoder().decode
+
+
+def read_page(
+    status: int, headers: Mapping[str, str], body: bytes, *, page: int, per_page: int, secret: str
+) -> PageBytes:
+    """
+    Decide what an answer means.
+
+    Args:
+        status: The HTTP status.
+
+        headers: The HTTP headers, names in any case.
+
+        body: The whole body, decompressed.
+
+        page: The number of the page that was asked for.
+
+        per_page: The size that was asked for.
+
+        secret: The access key, to be masked in whatever the platform says.
+
+    Raises:
+        ResponseError: A redirect, an error status, a body that is no JSON or not of the documented shape.
+
+        PlatformError: The platform or its gateway refused.
+    """
+    if worth_another_try(status) or status in range(300, 400):
+        raise ResponseError(
+            status,
+            page,
+            _phrase(status, headers),
+            transient=worth_another_try(status),
+            retry_after=_retry_after(headers.get("Retry-After")),
+        )
+    try:
+        data = _read_data(body, page, per_page, secret)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        kind = headers.get("Content-Type", "no content type")
+        ok = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+        detail = f"not JSON but {kind}, {len(body)} bytes" if ok else _phrase(status, headers)
+        raise ResponseError(status, page, detail, transient=ok) from None
+    except _UndocumentedError as error:
+        raise ResponseError(status, page, str(error)) from None
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise ResponseError(status, page, _phrase(status, headers))
+    if data.page != page:
+        raise ResponseError(status, page, f"page {page} was asked for, and page {data.page} came")
+    if data.total < 0 or data.per_page < 1:
+        raise ResponseError(status, page, f"a total of {data.total} with {data.per_page} rows a page")
+    return PageBytes(data.page, data.per_page, data.total, status, data.data)
+
+
+class _UndocumentedError(ValueError):
+    """JSON of a shape that can't be read as an answer of the platform."""
+
+
+def _read_data(body: bytes, page: int, per_page: int, secret: str) -> _Data:
+    if not body.isascii():
+        body.decode()  # JSON is UTF-8; the decoders below look at the rows later, or not at all
+    try:
+        envelope = _decode_documented(body)
+        if envelope.code == 1:
+            return envelope.data
+    except msgspec.ValidationError:
+        pass
+    return _read_leniently(_decode(body), page, per_page, secret)
+
+
+def _read_leniently(document: object, page: int, per_page: int, secret: str) -> _Data:
+    """
+    The documented data out of what PHP makes of it: numbers as texts, lists as objects, `[]` for an empty object.
+
+    Raises:
+        PlatformError: It is a refusal.
+
+        _UndocumentedError: It can't be read as an answer at all.
+    """
+    if not isinstance(document, dict):
+        raise _UndocumentedError("the body is no object")
+    if "code" not in document and "ret" in document:
+        code, known = _number(document, "ret"), _GATEWAY_ERRORS
+    else:
+        code, known = _number(document, "code"), _PLATFORM_ERRORS
+    if known is _GATEWAY_ERRORS or code != 1:
+        raise known.get(code, PlatformError)(code, masked(document.get("msg"), secret))
+    data = document.get("data")
+    if data == []:
+        data = {"data": [], "total": 0}
+    if not isinstance(data, dict):
+        raise _UndocumentedError("data is no object")
+    rows = data.get("data")
+    if isinstance(rows, dict):
+        rows = list(rows.values())
+    if not isinstance(rows, list):
+        raise _UndocumentedError("data.data is no list")
+    return _Data(
+        data=msgspec.Raw(msgspec.json.encode(rows)),
+        total=_number(data, "total"),
+        page=_number(data, "page", page),
+        per_page=_number(data, "per_page", per_page),
+    )
+
+
+def _number(fields: Mapping[str, object], name: str, default: int | None = None) -> int:
+    value = fields.get(name, default)
+    if value is None or value == "":
+        raise _UndocumentedError(f"{name} is missing")
+    try:
+        return integer(value)
+    except ValueError as error:
+        raise _UndocumentedError(f"{name} {error}") from None
+
+
+def masked(message: object, secret: str) -> str:
+    """What the platform says, fit for a log: one line of bounded length, without the access key and long numbers."""
+    text = " ".join(str(message or "no message").split())
+    for form_of_secret in {secret, quote(secret, safe=""), quote_plus(secret), html.escape(secret)}:
+        text = text.replace(form_of_secret, "***")
+    return _LONG_NUMBER.sub("***", text)[:200]
+
+
+def _phrase(status: int, headers: Mapping[str, str]) -> str:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "no known status"
+    if status in range(300, 400):
+        target = urlsplit(headers.get("Location", ""))
+        where = f"{target.scheme}://{target.hostname}" if target.hostname else "another path"
+        phrase += f"; redirects are not followed, this one points to {where}"
+    return phrase
+
+
+def worth_another_try(status: int) -> bool:
+    """Whether an HTTP status by itself says that the same request may succeed later."""
+    return (
+        status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from the header's seconds or date."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def wait_before_retry(error: Exception) -> bool | float:
+    """
+    Whether a failed request deserves another try, in the form that stamina's hooks have.
+
+    Returns:
+        False: never; True: after our own wait; a number: after that many seconds, as the server asked.
+    """
+    if not isinstance(error, Infin8Error) or not error.transient:
+        return False
+    asked = getattr(error, "retry_after", None)
+    if asked is None:
+        return True
+    return float(asked) if asked <= LONGEST_RETRY_AFTER else False

@@ -1,0 +1,223 @@
+"""The session: what is shared by all pulls, and the calls a user makes."""
+
+import asyncio
+import os
+from types import TracebackType
+from typing import Self, TypedDict, Unpack, get_args
+
+import aiohttp
+from yarl import URL
+
+from ._ahead import structured
+from ._protocol import PageBytes
+from ._scan import Scan
+from ._transport import Tally, Transport
+from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
+from .stream import CdrStream
+
+_BASE_URL = "http://platform.infin8linx.com"
+_RETRY = RetryPolicy()
+
+
+class SessionOptions(TypedDict, total=False):
+    """What an `Infin8Session` can be given beside credentials."""
+
+    base_url: str
+    concurrency: int
+    per_page: int
+    timeout: float
+    retry: RetryPolicy
+    max_rate: float | None
+    http_session: aiohttp.ClientSession | None
+
+
+class Infin8Session:
+    """
+    The platform, for the time of an `async with` block.
+
+    Args:
+        credentials: Who is asking.
+
+        base_url: Where the platform is.
+
+        concurrency: The most requests in flight at once for the whole session, and the most pages read ahead of the
+            reader of one stream.
+
+        per_page: How many calls to ask for in one request. The platform may give fewer; every row comes all the same.
+
+        timeout: Seconds for one request, from connecting to the last byte of the body.
+
+        retry: How often, and after what wait, a failed request is sent again.
+
+        max_rate: Requests a second, evenly spaced, without bursts; None for no such limit.
+
+        http_session: A session of your own, which is used and never closed: for proxies, tracing, certificates.
+            Without one the session makes its own on entry and closes it on exit.
+
+    Raises:
+        ValueError: A number that makes no sense, or a base URL that is none.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: str = _BASE_URL,
+        concurrency: int = 8,
+        per_page: int = 1000,
+        timeout: float = 30.0,
+        retry: RetryPolicy = _RETRY,
+        max_rate: float | None = None,
+        http_session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        check_number("concurrency", concurrency, least=1, whole=True)
+        check_number("per_page", per_page, least=1, whole=True)
+        check_number("timeout", timeout, above=0)
+        if max_rate is not None:
+            check_number("max_rate", max_rate, above=0)
+        self._url = URL(base_url)
+        if self._url.scheme not in ("http", "https") or not self._url.host:
+            raise ValueError(f"base_url must be an http or https address, not {base_url!r}")
+        self._credentials = credentials
+        self._concurrency = concurrency
+        self._per_page = per_page
+        self._timeout = timeout
+        self._retry = retry
+        self._max_rate = max_rate
+        self._callers_http = http_session
+        self._own_http: aiohttp.ClientSession | None = None
+        self._transport: Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    @classmethod
+    def from_env(cls, **options: Unpack[SessionOptions]) -> Self:
+        """
+        A session with the environment's credentials (see `Credentials.from_env`), and its `INFIN8_BASE_URL` if set.
+
+        Args:
+            options: As for the class itself; a *base_url* given here wins over the environment's.
+
+        Raises:
+            ValueError: What is missing is named.
+        """
+        if base_url := os.environ.get("INFIN8_BASE_URL"):
+            options.setdefault("base_url", base_url)
+        return cls(Credentials.from_env(), **options)
+
+    def cdrs(self, query: CdrQuery, *, integrity: Integrity = "repair") -> CdrStream:
+        """
+        Pull every call that answers *query*, in the platform's order.
+
+        Nothing is requested before the first call is asked for. A query without an end ends when the pull begins.
+
+        Args:
+            query: The window of time, and what to filter by.
+
+            integrity: What to do where rows moved between pages while they were read. `"repair"`: find and fetch
+                them, and raise where that fails. `"raise"`: raise as soon as rows were certainly missed. `"off"`: give
+                what the pages hold, without doubles, and end at an empty page.
+
+        Returns:
+            A stream, which raises while it is read:
+
+            - `PlatformError` where the platform refuses,
+            - `TransportError` and `ResponseError` where a page can't be had or read, retries spent,
+            - `IncompleteResultError` where rows moved and could not all be found again,
+
+            each after every row of the pages before it.
+        """
+        if integrity not in get_args(Integrity):
+            raise ValueError(f"integrity is one of {', '.join(get_args(Integrity))}, not {integrity!r}")
+        transport = self._entered()
+        tally = Tally()
+
+        def start(window: CdrQuery, number: int) -> "asyncio.Task[PageBytes]":
+            self._entered()
+            return transport.start(window, number, self._per_page, tally)
+
+        async def count(window: CdrQuery) -> int:
+            return (await transport.fetch(window, 1, 1, tally)).total
+
+        scan = Scan(query, start, count, concurrency=self._concurrency, integrity=integrity)
+        return CdrStream(scan, tally)
+
+    async def page(self, query: CdrQuery, number: int = 1, *, per_page: int | None = None) -> CdrPage:
+        """
+        Fetch one page, as the platform cuts it at this moment.
+
+        Args:
+            query: The window of time, and what to filter by.
+
+            number: Which page, from 1. One beyond the last is empty.
+
+            per_page: How many calls to ask for; None for the session's.
+
+        Raises:
+            Infin8Error: The page could not be had or read.
+        """
+        check_number("number", number, least=1, whole=True)
+        size = self._per_page if per_page is None else per_page
+        check_number("per_page", size, least=1, whole=True)
+        page = await self._entered().fetch(query.until_now(), number, size, Tally())
+        return CdrPage(tuple(await structured(page)), page.page, page.per_page, page.total)
+
+    async def count(self, query: CdrQuery) -> int:
+        """
+        Ask the platform how many calls answer *query*: one small request.
+
+        Raises:
+            Infin8Error: No answer could be had.
+        """
+        return (await self._entered().fetch(query.until_now(), 1, 1, Tally())).total
+
+    async def __aenter__(self) -> Self:
+        if self._closed or self._transport is not None:
+            raise RuntimeError(f"this session is {'closed' if self._closed else 'open already'}: make a new one")
+        http = self._callers_http
+        if http is None:
+            # No cookies: a PHP service that hands out sessions would answer requests of one session one by one.
+            http = self._own_http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._concurrency), cookie_jar=aiohttp.DummyCookieJar()
+            )
+        self._loop = asyncio.get_running_loop()
+        self._transport = Transport(
+            http,
+            self._credentials,
+            self._url,
+            concurrency=self._concurrency,
+            timeout=self._timeout,
+            retry=self._retry,
+            max_rate=self._max_rate,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel every request under way, wait until it has ended, and let go of the connections."""
+        self._closed = True
+        try:
+            if self._transport is not None:
+                await self._transport.aclose()
+        finally:
+            if self._own_http is not None:
+                await self._own_http.close()
+
+    def _entered(self) -> Transport:
+        """
+        The transport, for use at this moment.
+
+        Raises:
+            RuntimeError: The session is not open, or belongs to another event loop.
+        """
+        if self._closed:
+            raise RuntimeError("this session is closed: make a new one")
+        if self._transport is None:
+            raise RuntimeError("this session is not open: use it inside 'async with Infin8Session(…) as session:'")
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError("this session belongs to another event loop: make one for each asyncio.run()")
+        return self._transport

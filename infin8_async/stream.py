@@ -1,0 +1,180 @@
+"""What a reader holds: the stream of calls of one pull, and its report."""
+
+from collections.abc import AsyncGenerator, Iterator
+from itertools import islice
+from operator import length_hint
+from types import TracebackType
+from typing import NoReturn, Self
+
+from attrs import frozen
+
+from ._scan import Scan
+from ._transport import Tally
+from .models import Cdr, CdrPage
+
+
+@frozen(kw_only=True)
+class StreamReport:
+    """
+    How a pull stands, at the moment it was asked for.
+
+    Attributes:
+        expected: The platform's count when the pull began.
+
+        received: Distinct rows handed on.
+
+        duplicates: Rows that came again, as new calls pushed them onto a later page, and were dropped.
+
+        recovered: Rows that were missed by page numbers and found by repair.
+
+        requests: Every HTTP request.
+
+        retries: Those among them that repeat a failed one.
+
+        complete: Every row that was there from the pull's beginning to its end was handed on. False until the end.
+
+        certified: As many rows were handed on as the platform counted last. False until the end. While calls still
+            arrive a pull is normally complete and not certified.
+    """
+
+    expected: int
+    received: int
+    duplicates: int
+    recovered: int
+    requests: int
+    retries: int
+    complete: bool
+    certified: bool
+
+
+class CdrStream:
+    """
+    The calls that answer a query: a one-shot asynchronous iterator of `Cdr`, in the platform's order.
+
+    Made by `Infin8Session.cdrs`. Nothing is requested before the first call is asked for. It has one reader: iterating
+    again goes on where it stopped. `async with` stops everything the moment the block is left; without it, what is
+    under way after a `break` (never more than the session's *concurrency* pages) ends with the session.
+
+    An error is raised after every row of the pages before it was given, and ends the stream, as does the cancellation
+    of the reader. To go on reading then is a `RuntimeError`, so that neither can be taken for the end of the calls.
+    """
+
+    def __init__(self, scan: Scan, tally: Tally) -> None:
+        self._scan = scan
+        self._tally = tally
+        self._pages: AsyncGenerator[list[Cdr]] = scan.pages()
+        self._rows: Iterator[Cdr] = iter(())
+        self._handed = 0
+        self._reading = False
+        self._ended: str | None = None
+        self._exhausted = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Cdr:
+        for cdr in self._rows:
+            return cdr
+        self._rows = iter(await self._next_page())
+        return next(self._rows)
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("the calls come from the network: read them with 'async for', not 'for'")
+
+    async def pages(self) -> AsyncGenerator[CdrPage]:
+        """
+        The same pull page by page, never an empty page.
+
+        Pages are numbered from 1 as they are handed on; what the calls of a page already read one by one are not given
+        again. `total` is the pull's newest, `per_page` the size of the platform's pages.
+        """
+        while True:
+            cdrs = tuple(self._rows)
+            if not cdrs:
+                try:
+                    cdrs = tuple(await self._next_page())
+                except StopAsyncIteration:
+                    return
+            yield CdrPage(cdrs, self._handed, self._scan.size, self._scan.total or 0)
+
+    async def collect(self, limit: int | None = None) -> list[Cdr]:
+        """
+        Read the calls into a list.
+
+        Args:
+            limit: How many at the most. The stream can be read on after them.
+        """
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit must not be negative, not {limit}")
+        cdrs: list[Cdr] = []
+        while True:
+            cdrs += islice(self._rows, None if limit is None else limit - len(cdrs))
+            if len(cdrs) == limit:
+                return cdrs
+            try:
+                self._rows = iter(await self._next_page())
+            except StopAsyncIteration:
+                return cdrs
+
+    @property
+    def total(self) -> int | None:
+        """The platform's newest count for the whole query; None before the first page is in."""
+        return self._scan.total
+
+    @property
+    def report(self) -> StreamReport:
+        """How the pull stands at this moment."""
+        scan = self._scan
+        return StreamReport(
+            expected=scan.expected,
+            received=scan.received - length_hint(self._rows),
+            duplicates=scan.duplicates,
+            recovered=scan.recovered,
+            requests=self._tally.requests,
+            retries=self._tally.retries,
+            complete=scan.complete,
+            certified=scan.certified,
+        )
+
+    async def aclose(self) -> None:
+        """Stop the pull: cancel every request under way and wait until it has ended. Also what `async with` does."""
+        self._ended = self._ended or "was closed"
+        await self._scan.aclose()
+        if not self._reading:
+            await self._pages.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _next_page(self) -> list[Cdr]:
+        """
+        The rows of the next page.
+
+        Raises:
+            StopAsyncIteration: There is none.
+        """
+        if self._reading:
+            raise RuntimeError("two readers on one stream: a pull has one reader")
+        if self._exhausted:
+            raise StopAsyncIteration
+        if self._ended:
+            raise RuntimeError(f"this stream {self._ended}: it can't be read any further")
+        self._reading = True
+        try:
+            page = await anext(self._pages)
+        except StopAsyncIteration:
+            self._exhausted = True
+            raise
+        except BaseException as error:
+            self._ended = f"ended with {type(error).__name__}"
+            await self._scan.aclose()
+            raise
+        finally:
+            self._reading = False
+        self._handed += 1
+        return page
