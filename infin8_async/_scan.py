@@ -202,7 +202,7 @@ class Scan:
 
     async def _open(self, part: _Part) -> tuple[PageBytes, list[Cdr]]:
         """Read the first page of a part, and see how far it goes."""
-        part.planned = 1
+        part.planned = max(part.planned, 1)
         page = await self._ahead.take(part.query, 1)
         if self.total is None:
             self.total = self.expected = page.total

@@ -84,7 +84,8 @@ _METHODS: Final[Mapping[object, CallMethod]] = {member.value: member for member 
 
 
 def _direction(value: object, _: object = None) -> CallDirection | str:
-    return _DIRECTIONS[value] if value in _DIRECTIONS else _text(value)
+    text = _text(value)
+    return _DIRECTIONS.get(text, text)
 
 
 def _method(value: object, _: object = None) -> CallMethod | str:

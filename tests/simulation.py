@@ -17,12 +17,14 @@ DAY = datetime(2020, 6, 10, tzinfo=BEIJING)
 WINDOW = CdrQuery(DAY, DAY + timedelta(days=1) - timedelta(seconds=1))
 
 
-@define
+@define(slots=False)
 class Platform:
     """
     Rows are (dial second of the day, id), kept in the order in which they are served.
 
     Attributes:
+        by_id: Serve them in the order of their ids, which shows no direction of dial times.
+
         before_answer: Called with the platform before each answer is cut; may change `rows`.
 
         turns: How many turns of the loop a request takes before its answer is cut.
@@ -32,6 +34,7 @@ class Platform:
     size: int = 10
     newest_first: bool = True
     shuffled_ties: bool = False
+    by_id: bool = False
     bounds: str = "[]"
     seed: int = 0
     most_turns: int = 0
@@ -53,6 +56,8 @@ class Platform:
         if self.shuffled_ties:
             self.chance.shuffle(found)
             found.sort(key=lambda row: row[0], reverse=self.newest_first)
+        elif self.by_id:
+            found.sort(key=lambda row: row[1])
         else:
             found.sort(reverse=self.newest_first)
         rows = [
