@@ -1,0 +1,95 @@
+"""A believable call centre out of a seed: who rang whom, when, for how long. No record of anybody's."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import accumulate
+from random import Random
+from typing import Final
+
+COLUMNS: Final = (
+    "id", "extnumber", "disnumber", "callnumber", "context", "callmethod", "starttime", "answertime", "endtime",
+    "duration", "billsec", "clientip", "downloadip", "hangupdirection", "anumber", "astarttime", "aanswertime",
+    "aendtime", "aduration", "abillsec", "userid", "memberid",
+)  # fmt: skip
+"""The fields of a call, under the platform's names."""
+
+Call = dict[str, int | str]
+"""One call as the platform would send it."""
+
+# How busy each hour of a Beijing day is, beside the others: a quiet night, two peaks around lunch.
+_HOURS: Final = (2, 1, 1, 1, 1, 2, 4, 10, 40, 85, 100, 95, 50, 60, 95, 100, 90, 75, 45, 30, 22, 14, 8, 4)
+_BUSY: Final = tuple(accumulate(_HOURS))
+_METHODS: Final = ("1", "2", "3", "4", "5", "6")
+_METHODS_OUT: Final = tuple(accumulate((5, 40, 10, 15, 25, 5)))
+_LONGEST_RING: Final = 45
+_LONGEST_TALK: Final = 3 * 3600
+
+
+def dial_seconds(chance: Random, calls: int, days: int) -> list[int]:
+    """When the calls are dialled, in seconds from the first midnight, sorted."""
+    hours = chance.choices(range(24), cum_weights=_BUSY, k=calls)
+    return sorted(chance.randrange(days) * 86_400 + hour * 3600 + chance.randrange(3600) for hour in hours)
+
+
+def make_call(chance: Random, dialled: datetime) -> Call:
+    """One call, without its id: the platform gives it when the call ends."""
+    incoming = chance.random() < 0.35
+    method = "6" if incoming else chance.choices(_METHODS, cum_weights=_METHODS_OUT)[0]
+    customer = f"1{chance.randrange(30, 90)}0000{chance.randrange(10_000):04}"
+    extension = f"8{chance.randrange(1, 60):03}"
+    desk = f"0100000{chance.randrange(10_000):04}"
+    ring = min(_LONGEST_RING, 2 + int(chance.expovariate(1 / 12)))
+    talk = min(_LONGEST_TALK, 1 + int(chance.expovariate(1 / 150))) if chance.random() < 0.62 else 0
+    start = text(dialled)
+    end = text(dialled + timedelta(seconds=ring + talk))
+    call: Call = {
+        "extnumber": extension if talk or not incoming else "",
+        "disnumber": customer if incoming else desk,
+        "callnumber": desk if incoming else customer,
+        "context": "callin" if incoming else "callout",
+        "callmethod": method,
+        "starttime": start,
+        "answertime": text(dialled + timedelta(seconds=ring)) if talk else "",
+        "endtime": end,
+        "duration": ring + talk,
+        "billsec": talk,
+        "clientip": "192.0.2.10",
+        "downloadip": "198.51.100.20",
+        "hangupdirection": chance.choice(("caller", "callee")),
+        "anumber": "",
+        "astarttime": start,
+        "aanswertime": "",
+        "aendtime": end,
+        "aduration": ring + talk,
+        "abillsec": 0,
+        "userid": f"u{chance.randrange(20)}",
+        "memberid": f"m{chance.randrange(200)}" if chance.random() < 0.5 else "",
+    }
+    if method == "4":
+        _add_side_a(chance, call, dialled, extension, ring + talk)
+    return call
+
+
+def _add_side_a(chance: Random, call: Call, dialled: datetime, extension: str, lasted: int) -> None:
+    """A double call rings side a first; the called number is dialled when side a has picked up."""
+    ring = 1 + chance.randrange(10)
+    first = dialled - timedelta(seconds=ring)
+    call |= {
+        "anumber": f"1{chance.randrange(30, 90)}0000{extension}",
+        "astarttime": text(first),
+        "aanswertime": text(dialled),
+        "aduration": ring + lasted,
+        "abillsec": lasted,
+    }
+
+
+def history(seed: int, calls: int, first: datetime, days: int) -> Iterator[Call]:
+    """That many calls over that many days, in the order of their dial times, without ids."""
+    chance = Random(seed)  # noqa: S311  # believable, not secret
+    for second in dial_seconds(chance, calls, days):
+        yield make_call(chance, first + timedelta(seconds=second))
+
+
+def text(time: datetime) -> str:
+    """A time as the platform writes it."""
+    return time.isoformat(" ")[:19]

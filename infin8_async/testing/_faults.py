@@ -1,0 +1,129 @@
+"""Faults by script: what the next requests suffer instead of an answer."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Mapping
+
+from aiohttp import web
+from attrs import define, field
+
+_PIECE = 64  # bytes of a dripping body
+
+
+@define
+class Fault:
+    """
+    One kind of fault, for so many requests; see `Sandbox.fail` for the kinds.
+
+    Attributes:
+        times: For how many requests more; None for ever.
+
+        page: Only for requests of this page; None for any.
+    """
+
+    times: int | None = 1
+    page: int | None = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(factory=dict)
+    code: int | None = None
+    msg: str | None = None
+    body: bytes | None = None
+    cut: bool = False
+    hang: bool = False
+    reset: bool = False
+    drip: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        kinds = [
+            self.status is not None or self.body is not None,
+            self.code is not None,
+            self.cut,
+            self.hang,
+            self.reset,
+        ]
+        if [*kinds, self.drip is not None].count(True) != 1:
+            raise ValueError("a fault is one of: status and body, code, cut, hang, reset, drip")
+        if self.times is not None and self.times < 1:
+            raise ValueError(f"times must be at least 1, or None for ever, not {self.times}")
+
+
+class Faults:
+    """The faults that are still to come, in order."""
+
+    def __init__(self) -> None:
+        self._coming: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Have a fault come after those that are to come already."""
+        self._coming.append(fault)
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._coming.clear()
+
+    def take(self, page: int) -> Fault | None:
+        """The fault that a request for a page suffers, if any."""
+        for fault in self._coming:
+            if fault.page in (None, page):
+                if fault.times is not None:
+                    fault.times -= 1
+                    if not fault.times:
+                        self._coming.remove(fault)
+                return fault
+        return None
+
+
+async def suffer(fault: Fault, request: web.Request, answer: bytes, closing: asyncio.Event) -> web.StreamResponse:
+    """
+    Answer a request with a fault.
+
+    Args:
+        fault: Any but one with a business code, which is an answer like others.
+
+        request: What to answer.
+
+        answer: The body that would have been right.
+
+        closing: Ends a hang or a drip at once.
+    """
+    if fault.status is not None or fault.body is not None:
+        return web.Response(status=fault.status or 200, headers=fault.headers, body=fault.body or b"")
+    if fault.hang:
+        await closing.wait()
+    elif not fault.reset:
+        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(answer))})
+        await response.prepare(request)
+        if fault.cut:
+            await response.write(answer[: len(answer) // 2])
+        for start in range(0, len(answer) if fault.drip is not None else 0, _PIECE):
+            await response.write(answer[start : start + _PIECE])
+            if await _closed_within(closing, fault.drip or 0):
+                break
+        else:
+            if fault.drip is not None:
+                return response
+    _hang_up(request, reset=fault.reset)
+    return web.Response()
+
+
+async def _closed_within(closing: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await closing.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _hang_up(request: web.Request, *, reset: bool) -> None:
+    """Close the connection under a request, politely or with a reset."""
+    transport = request.transport
+    if transport is None:
+        return
+    if reset:
+        linger = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        transport.abort()
+    else:
+        transport.close()

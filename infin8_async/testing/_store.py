@@ -1,0 +1,120 @@
+"""Where the sandbox keeps its calls: SQLite, asked as a PHP service asks its database."""
+
+import sqlite3
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from random import Random
+from typing import Final, Literal
+
+from attrs import frozen
+
+from ._calls import COLUMNS, Call
+
+Order = Literal["newest", "oldest", "id"]
+"""`"newest"` or `"oldest"` dial time first, or by `"id"`, which is the order in which calls ended."""
+
+Ties = Literal["stable", "shuffled"]
+"""Whether calls of the same dial time keep their order from one request to the next."""
+
+Bounds = Literal["[]", "[)", "(]", "()"]
+"""Which of `starttime` and `endtime` belong to a window: a square bracket includes, a round one does not."""
+
+FILTERS: Final = ("extnumber", "disnumber", "callnumber", "context", "callmethod", "userid", "memberid")
+"""What the platform filters by, beside time."""
+
+_NUMBERS: Final = frozenset(("id", "duration", "billsec", "aduration", "abillsec"))
+_NAMES: Final = ", ".join(COLUMNS)
+
+
+@frozen
+class Selection:
+    """
+    Which calls, in SQL.
+
+    Attributes:
+        where: The condition.
+
+        values: What its placeholders stand for.
+    """
+
+    where: str
+    values: tuple[str, ...]
+
+
+def select(form: Mapping[str, str], bounds: Bounds) -> Selection:
+    """The calls that a request's form asks for. The window is one of dial times; an empty filter is none."""
+    after, until = (">=" if bounds[0] == "[" else ">"), ("<=" if bounds[1] == "]" else "<")
+    conditions = [(f"starttime {after} ?", form.get("starttime")), (f"starttime {until} ?", form.get("endtime"))]
+    conditions += [(f"{name} = ?", form.get(name)) for name in FILTERS if (name, form.get(name)) != ("callmethod", "0")]
+    used = [(condition, value) for condition, value in conditions if value]
+    return Selection(" AND ".join(condition for condition, _ in used) or "1", tuple(value for _, value in used))
+
+
+class Store:
+    """
+    Any number of calls, in a private temporary database on disk: memory stays flat.
+
+    A page deep in a window costs what it skips, as everywhere with `OFFSET`.
+    """
+
+    def __init__(self, calls: Iterable[Call], *, order: Order, ties: Ties, seed: int) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        weakref.finalize(self, self._database.close)
+        columns = ", ".join(f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'}" for name in COLUMNS[1:])
+        execute = self._database.execute
+        execute(f"CREATE TABLE born ({columns})")
+        execute(f"CREATE TABLE cdrs (id INTEGER PRIMARY KEY, {columns})")
+        execute("BEGIN")
+        self._database.executemany(
+            f"INSERT INTO born VALUES ({', '.join('?' * (len(COLUMNS) - 1))})",  # noqa: S608  # nothing but placeholders
+            (tuple(map(call.__getitem__, COLUMNS[1:])) for call in calls),
+        )
+        # The platform numbers calls as they end.
+        execute("INSERT INTO cdrs SELECT 100000 + row_number() OVER (ORDER BY endtime, starttime, rowid), * FROM born")
+        execute("DROP TABLE born")
+        execute("CREATE INDEX by_dial_time ON cdrs (starttime, id)")
+        execute("COMMIT")
+        self._order = order
+        self._ties = ties
+        self._chance = Random(seed)  # noqa: S311  # believable, not secret
+
+    def add(self, call: Call) -> int:
+        """Insert a call; without an id it gets the next one."""
+        names = ", ".join(call)
+        cursor = self._database.execute(
+            f"INSERT INTO cdrs ({names}) VALUES ({', '.join('?' * len(call))})",  # noqa: S608  # names of our own columns
+            tuple(call.values()),
+        )
+        assert cursor.lastrowid is not None  # noqa: S101  # an insert has one
+        return cursor.lastrowid
+
+    def remove(self, call: int) -> bool:
+        """Delete a call; False if there is none of this id."""
+        return self._database.execute("DELETE FROM cdrs WHERE id = ?", (call,)).rowcount > 0
+
+    def newest(self) -> datetime | None:
+        """The latest dial time there is."""
+        (newest,) = self._database.execute("SELECT max(starttime) FROM cdrs").fetchone()
+        return datetime.fromisoformat(newest) if newest else None
+
+    def count(self, selection: Selection) -> int:
+        """How many calls are selected."""
+        query = f"SELECT count(*) FROM cdrs WHERE {selection.where}"  # noqa: S608  # its values are placeholders
+        (count,) = self._database.execute(query, selection.values).fetchone()
+        return int(count)
+
+    def rows(self, selection: Selection, *, limit: int = -1, offset: int = 0) -> Iterator[Call]:
+        """The selected calls in the platform's order, as dictionaries under the platform's names."""
+        query = f"SELECT {_NAMES} FROM cdrs WHERE {selection.where} ORDER BY {self._ordering()} LIMIT ? OFFSET ?"  # noqa: S608  # as above
+        for values in self._database.execute(query, (*selection.values, limit, offset)):
+            yield dict(zip(COLUMNS, values, strict=True))
+
+    def _ordering(self) -> str:
+        if self._order == "id":
+            return "id"
+        way = "DESC" if self._order == "newest" else "ASC"
+        if self._ties == "stable":
+            return f"starttime {way}, id {way}"
+        # Another order among equals at every question, and the same one again for the same seed.
+        return f"starttime {way}, id * {self._chance.randrange(1 << 20, 1 << 30)} % 1000003"

@@ -1,0 +1,304 @@
+"""The platform on a loopback port, in process, for anybody's tests."""
+
+import asyncio
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from random import Random
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import web
+
+from ..models import BEIJING, Credentials, Secret
+from ._calls import COLUMNS, Call, history, make_call
+from ._faults import Fault, Faults, suffer
+from ._platform import MESSAGES, SandboxRequest, check, refusal
+from ._store import Bounds, Order, Store, Ties, select
+
+_CREDENTIALS: Final = Credentials("sandbox-app", "sandbox-key", username="sandbox", ip="127.0.0.1")
+_FIRST_DAY: Final = date(2020, 6, 10)
+
+OnRequest = Callable[[SandboxRequest], Awaitable[None] | None]
+Latency = float | Callable[[SandboxRequest], float]
+
+
+class Sandbox:
+    """
+    A believable call centre that answers as the platform documents, for the time of an `async with` block.
+
+    The same seed makes the same calls. Their dial times lie in the given days, with a day's curve; their ids follow the
+    order in which they end. All phone numbers are made up.
+
+        async with Sandbox(calls=500) as sandbox:
+            async with Infin8Session(sandbox.credentials, base_url=sandbox.base_url) as session:
+                ...
+
+    Args:
+        calls: How many there are when it starts.
+
+        days: Over how many days.
+
+        start: The first day, in Beijing; 2020-06-10 if not given.
+
+        seed: What chance begins with.
+
+        order: How rows are sorted: `"newest"` or `"oldest"` dial time first, or by `"id"`.
+
+        ties: `"shuffled"` gives rows of the same dial time another order at every request.
+
+        bounds: Which of `starttime` and `endtime` belong to a window: `"[]"` both, `"[)"`, `"(]"`, `"()"`.
+
+        max_per_page: The largest page; a request for more gets this many, and the answer says so.
+
+        latency: Seconds before an answer, or a function of the request that tells them.
+
+        live: Calls a second that end and appear while it runs, at the real time.
+
+        credentials: Whom it lets in; `Credentials` of its own if not given.
+
+        permitted: False makes it answer everybody with code 1006.
+
+        on_request: Called with each request before it is answered, awaited if it returns an awaitable: the place to
+            insert or remove calls between two requests, or to hold an answer back.
+
+        port: Where to listen on 127.0.0.1; 0 for any free port.
+
+    Attributes:
+        requests: Every request, in the order of arrival.
+
+        in_flight: Requests being answered at this moment.
+
+        most_in_flight: The most there were at once.
+    """
+
+    def __init__(
+        self,
+        calls: int = 1000,
+        *,
+        days: int = 1,
+        start: date | None = None,
+        seed: int = 0,
+        order: Order = "newest",
+        ties: Ties = "stable",
+        bounds: Bounds = "[]",
+        max_per_page: int = 1000,
+        latency: Latency = 0.0,
+        live: float = 0.0,
+        credentials: Credentials = _CREDENTIALS,
+        permitted: bool = True,
+        on_request: OnRequest | None = None,
+        port: int = 0,
+    ) -> None:
+        first = start or _FIRST_DAY
+        midnight = datetime(first.year, first.month, first.day, tzinfo=BEIJING)
+        self.credentials = credentials
+        self.on_request = on_request
+        self.latency = latency
+        self.requests: list[SandboxRequest] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self._store = Store(history(seed, calls, midnight, days), order=order, ties=ties, seed=seed)
+        self._midnight = midnight
+        self._chance = Random(seed)  # noqa: S311  # believable, not secret
+        self._bounds = bounds
+        self._max_per_page = max_per_page
+        self._live = live
+        self._permitted = permitted
+        self._port = port
+        self._faults = Faults()
+        self._arrived = asyncio.Condition()
+        self._runner: web.AppRunner | None = None
+        self._ringing: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens, as `Infin8Session` takes it."""
+        if self._runner is None:
+            raise RuntimeError("the sandbox is not running: use it inside 'async with Sandbox(…) as sandbox:'")
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    @property
+    def connections(self) -> int:
+        """Open connections at this moment."""
+        server = self._runner.server if self._runner else None
+        return len(server.connections) if server else 0
+
+    def __len__(self) -> int:
+        return self._store.count(select({}, self._bounds))
+
+    def rows(self, **filters: str) -> Iterator[Call]:
+        """
+        The calls just as the platform gives them: its fields, its order.
+
+        Args:
+            filters: Any of the platform's, under its names, `starttime` and `endtime` among them.
+        """
+        return self._store.rows(select(filters, self._bounds))
+
+    def ids(self, **filters: str) -> list[int]:
+        """The ids of the calls, in the platform's order; filters as for `rows`."""
+        return [int(row["id"]) for row in self.rows(**filters)]
+
+    def add_call(self, **fields: int | str) -> int:
+        """
+        Have a call appear.
+
+        Args:
+            fields: Any of the platform's fields; the others are believable. Without a `starttime` it is dialled a
+                second after the newest there is, without an `id` it gets the next one.
+
+        Returns:
+            Its id.
+        """
+        if unknown := fields.keys() - set(COLUMNS):
+            raise ValueError(f"no fields of the platform: {', '.join(sorted(unknown))}")
+        newest = self._store.newest() or self._midnight
+        given = fields.get("starttime")
+        dialled = datetime.fromisoformat(str(given)) if given else newest + timedelta(seconds=1)
+        return self._store.add(make_call(self._chance, dialled) | fields)
+
+    def remove_call(self, call: int) -> None:
+        """
+        Have the call of this id disappear.
+
+        Raises:
+            KeyError: There is none.
+        """
+        if not self._store.remove(call):
+            raise KeyError(call)
+
+    def fail(
+        self,
+        times: int | None = 1,
+        *,
+        page: int | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        code: int | None = None,
+        msg: str | None = None,
+        body: bytes | None = None,
+        cut: bool = False,
+        hang: bool = False,
+        reset: bool = False,
+        drip: float | None = None,
+    ) -> None:
+        """
+        Script a fault. Faults come in the order in which they were scripted; each is of one kind.
+
+        Args:
+            times: For how many requests; None for all from now on.
+
+            page: Only for requests of this page.
+
+            status: An HTTP status, with *headers* and *body* if given.
+
+            headers: Of that answer.
+
+            code: A code of the platform, in a whole answer of status 200.
+
+            msg: Its message; the documented one if not given.
+
+            body: Any bytes, with status 200 or *status*.
+
+            cut: Half a body, then the connection is closed.
+
+            hang: No answer, until the client leaves or the sandbox ends.
+
+            reset: The connection is reset.
+
+            drip: The right answer in pieces of 64 bytes, this many seconds apart.
+
+        Raises:
+            ValueError: None of the kinds, or two of them.
+        """
+        self._faults.add(
+            Fault(times, page, status, headers or {}, code, msg, body, cut=cut, hang=hang, reset=reset, drip=drip)
+        )
+
+    def recover(self) -> None:
+        """Forget all faults that are still to come."""
+        self._faults.clear()
+
+    async def wait_for_requests(self, count: int) -> None:
+        """Wait until so many requests have arrived in all."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.requests) >= count)
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_post("/api/cdrs", self._handle)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        if self._live:
+            self._ringing = asyncio.get_running_loop().create_task(self._ring())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End it, and every answer that is under way, at once."""
+        self._closing.set()
+        if self._ringing is not None:
+            self._ringing.cancel()
+            await asyncio.wait([self._ringing])
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _ring(self) -> None:
+        """Calls that end at about this moment, *live* of them a second."""
+        while True:
+            await asyncio.sleep(self._chance.expovariate(self._live))
+            now = datetime.now(BEIJING)
+            call = make_call(self._chance, now)
+            self._store.add(make_call(self._chance, now - timedelta(seconds=int(call["duration"]))))
+
+    async def _handle(self, http: web.Request) -> web.StreamResponse:
+        posted = await http.post()
+        form = {name: Secret(value) if name == "accesskey" else str(value) for name, value in posted.items()}
+        request = SandboxRequest(form, asyncio.get_running_loop().time())
+        self.requests.append(request)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        async with self._arrived:
+            self._arrived.notify_all()
+        try:
+            return await self._answer(http, request)
+        finally:
+            self.in_flight -= 1
+
+    async def _answer(self, http: web.Request, request: SandboxRequest) -> web.StreamResponse:
+        if self.on_request is not None:
+            held = self.on_request(request)
+            if inspect.isawaitable(held):
+                await held
+        latency = self.latency(request) if callable(self.latency) else self.latency
+        if latency:
+            await asyncio.sleep(latency)
+        fault = self._faults.take(request.page)
+        if fault is not None and fault.code is not None:
+            return web.json_response(refusal(fault.code, fault.msg))
+        code = check(request, self.credentials, permitted=self._permitted)
+        answer = json.dumps(self._page(request) if code == 1 else refusal(code)).encode()
+        if fault is not None:
+            return await suffer(fault, http, answer, self._closing)
+        return web.Response(body=answer, content_type="application/json")
+
+    def _page(self, request: SandboxRequest) -> dict[str, object]:
+        selection = select(request.form, self._bounds)
+        size = min(request.per_page, self._max_per_page)
+        data = {
+            "data": list(self._store.rows(selection, limit=size, offset=(request.page - 1) * size)),
+            "page": request.page,
+            "per_page": size,
+            "total": self._store.count(selection),
+        }
+        return {"code": 1, "msg": MESSAGES[1], "data": data}
