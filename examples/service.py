@@ -23,7 +23,9 @@ async def calls(request: web.Request) -> web.StreamResponse:
     try:
         query = CdrQuery(request.query["start"], request.query["end"])
     except (KeyError, ValueError) as error:
-        raise web.HTTPBadRequest(text=f"start and end, please, as 'YYYY-MM-DD HH:MM:SS' in Beijing time: {error}") from None
+        raise web.HTTPBadRequest(
+            text=f"start and end, please, as 'YYYY-MM-DD HH:MM:SS' in Beijing time: {error}"
+        ) from None
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     async with request.app[SESSION].cdrs(query) as stream:
         try:

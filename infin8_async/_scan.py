@@ -69,6 +69,8 @@ class Scan:
     One pull.
 
     Attributes:
+        size: Rows on a full page of the platform; 0 before the first page.
+
         total: The platform's newest count for the whole query; None before the first page.
 
         expected: Its count when the pull began.
@@ -222,6 +224,7 @@ class Scan:
         # A platform may cap the size of its pages without saying so: then a first page that is not the last is short.
         size = len(cdrs) if 0 < len(cdrs) < min(page.per_page, page.total) else page.per_page
         part.learn(page.total, size)
+        self.size = size
         self._plan()
         return page, cdrs
 

@@ -65,6 +65,7 @@ class CdrStream:
         self._pages: AsyncGenerator[list[Cdr]] = scan.pages()
         self._rows: Iterator[Cdr] = iter(())
         self._handed = 0
+        self._unread = 0  # rows that were at hand when the stream was closed
         self._reading = False
         self._ended: str | None = None
         self._exhausted = False
@@ -127,7 +128,7 @@ class CdrStream:
         scan = self._scan
         return StreamReport(
             expected=scan.expected,
-            received=scan.received - length_hint(self._rows),
+            received=scan.received - length_hint(self._rows) - self._unread,
             duplicates=scan.duplicates,
             recovered=scan.recovered,
             requests=self._tally.requests,
@@ -139,6 +140,8 @@ class CdrStream:
     async def aclose(self) -> None:
         """Stop the pull: cancel every request under way and wait until it has ended. Also what `async with` does."""
         self._ended = self._ended or "was closed"
+        self._unread += length_hint(self._rows)
+        self._rows = iter(())
         await self._scan.aclose()
         if not self._reading:
             await self._pages.aclose()
