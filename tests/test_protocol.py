@@ -187,7 +187,7 @@ class TestOddAnswers:
         assert wait_before_retry(caught.value) is True
 
     def test_a_redirect_says_where_it_points_without_its_path(self):
-        with pytest.raises(ResponseError, match="https://login.example$") as caught:
+        with pytest.raises(ResponseError, match=r"https://login\.example$") as caught:
             read(b"", status=302, Location=f"https://login.example/?k={KEY}")
         assert KEY not in str(caught.value)
         assert wait_before_retry(caught.value) is False

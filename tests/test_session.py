@@ -333,11 +333,9 @@ class TestFailures:
 
     async def test_a_refusal_is_asked_once(self, infin8_sandbox):
         wrong = Credentials("sandbox-app", "wr0ng-key", username="sandbox")
-        async with session_of(infin8_sandbox) as session:
-            session = Infin8Session(wrong, base_url=infin8_sandbox.base_url)
-            async with session:
-                with pytest.raises(AuthenticationError) as caught:
-                    await session.count(DAY)
+        async with Infin8Session(wrong, base_url=infin8_sandbox.base_url) as session:
+            with pytest.raises(AuthenticationError) as caught:
+                await session.count(DAY)
         assert caught.value.code == 1005
         assert len(infin8_sandbox.requests) == 1
 

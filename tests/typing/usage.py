@@ -1,0 +1,71 @@
+"""What users write, as a type checker sees it. Checked, not run."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from typing import assert_type
+
+import aiohttp
+
+from infin8_async import (
+    CallDirection,
+    CallMethod,
+    Cdr,
+    CdrPage,
+    CdrQuery,
+    CdrStream,
+    Credentials,
+    Infin8Session,
+    Leg,
+    PlatformError,
+    RetryPolicy,
+    StreamReport,
+)
+from infin8_async.testing import Sandbox
+
+
+async def read(session: Infin8Session) -> timedelta:
+    query = CdrQuery("2020-06-10 00:00:00", datetime.now(UTC), context="callout", callmethod=2, extnumber=None)
+    async with session.cdrs(query, integrity="raise") as stream:
+        assert_type(stream, CdrStream)
+        async for cdr in stream:
+            assert_type(cdr, Cdr)
+            assert_type(cdr.starttime, datetime | None)
+            assert_type(cdr.context, CallDirection | str)
+            assert_type(cdr.callmethod, CallMethod | str)
+            assert_type(cdr.extra.get("recording"), object)
+            assert_type(cdr.a_leg, Leg | None)
+        async for page in stream.pages():
+            assert_type(page, CdrPage)
+            assert_type(page.cdrs, tuple[Cdr, ...])
+    assert_type(stream.report, StreamReport)
+    assert_type(stream.total, int | None)
+    assert_type(await session.cdrs(query).collect(10), list[Cdr])
+    assert_type(await session.count(CdrQuery.last(timedelta(hours=1), callmethod=CallMethod.DOUBLE)), int)
+    assert_type(await session.page(CdrQuery.day(date(2020, 6, 10)), 2, per_page=50), CdrPage)
+    return cdr.talk_time
+
+
+async def configure(http: aiohttp.ClientSession) -> AsyncIterator[Infin8Session]:
+    credentials = Credentials("app", "key", ip="pbx.example")
+    options = {"INFIN8_APPID": "app"}
+    yield Infin8Session(credentials, concurrency=4, max_rate=5, retry=RetryPolicy(attempts=2), http_session=http)
+    yield Infin8Session(Credentials.from_env(options), base_url="https://platform.example", timeout=5)
+    async with Infin8Session.from_env(per_page=100) as session:
+        yield session
+
+
+async def fail(session: Infin8Session) -> tuple[int, str]:
+    async with Sandbox(10, order="oldest") as sandbox:
+        assert_type(sandbox.credentials, Credentials)
+    try:
+        await session.count(CdrQuery("2020-06-10 00:00:00"))
+    except PlatformError as error:
+        return error.code, error.msg
+    return 1, ""
+
+
+def mistakes(session: Infin8Session, query: CdrQuery, cdr: Cdr) -> None:
+    session.cdrs(query, integrity="hope")  # type: ignore[arg-type]  # not one of the three
+    Infin8Session.from_env(speed=3)  # type: ignore[call-arg]  # no such option
+    CdrQuery.day(date(2020, 6, 10), number="1")  # type: ignore[call-arg]  # no such filter
+    cdr.billsec = 3  # type: ignore[misc]  # records are frozen
