@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final
 
-from ._protocol import PageBytes
+from ._protocol import PageBytes, without_frames
 from ._transport import cancel
+from .errors import ResponseError
 from .models import Cdr, CdrQuery
 
 _PORTION: Final = 200  # rows structured before the host's loop gets its turn: about a millisecond of work
@@ -104,5 +105,12 @@ async def structured(page: PageBytes) -> list[Cdr]:
     for first in range(0, len(rows), _PORTION):
         if first:
             await asyncio.sleep(0)
-        cdrs += page.structure(rows[first : first + _PORTION], first=first + 1)
-    return cdrs
+        try:
+            cdrs += page.structure(rows[first : first + _PORTION], first=first + 1)
+        except ResponseError as error:
+            failure = error
+            break
+    else:
+        return cdrs
+    rows.clear()
+    raise without_frames(failure)

@@ -28,7 +28,7 @@ from .errors import (
     ResponseError,
     SystemFailureError,
 )
-from .models import TIME_FORMAT, Cdr, CdrQuery, Credentials
+from .models import Cdr, CdrQuery, Credentials, Secret
 
 PATH: Final = "api/cdrs"
 LARGEST_BODY: Final = 64 * 2**20
@@ -53,19 +53,11 @@ _LONG_NUMBER: Final = re.compile(r"\d{6,}")
 
 def form(credentials: Credentials, query: CdrQuery, page: int, per_page: int) -> dict[str, str]:
     """The form fields of one request, under the platform's names; what is not set is left out."""
-    fields = {
-        **asdict(credentials),
-        **asdict(query),
-        "page": page,
-        "per_page": per_page,
-    }
+    values = {**asdict(credentials), **asdict(query), "page": page, "per_page": per_page}
+    # All of it as secrets: a traceback that shows local variables shows neither the key nor a number filtered by.
     return {
-        name: value.strftime(TIME_FORMAT)
-        if isinstance(value, datetime)
-        else value
-        if isinstance(value, str)
-        else str(value)
-        for name, value in fields.items()
+        name: Secret(value.isoformat(" ")[:19] if isinstance(value, datetime) else value)
+        for name, value in values.items()
         if value is not None
     }
 
@@ -296,3 +288,9 @@ def wait_before_retry(error: Exception) -> bool | float:
     if asked is None:
         return True
     return float(asked) if asked <= LONGEST_RETRY_AFTER else False
+
+
+def without_frames(error: Infin8Error) -> Infin8Error:
+    """The error without the frames it came through, whose local variables hold rows and their phone numbers."""
+    error.__context__ = None
+    return error.with_traceback(None)

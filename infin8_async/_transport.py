@@ -3,16 +3,27 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
 import stamina
-from aiolimiter import AsyncLimiter
 from attrs import define
 from yarl import URL
 
-from ._protocol import LARGEST_BODY, PATH, PageBytes, form, masked, read_page, wait_before_retry
-from .errors import ResponseError, TransportError
+from ._pace import Pace
+from ._protocol import (
+    LARGEST_BODY,
+    LONGEST_RETRY_AFTER,
+    PATH,
+    PageBytes,
+    form,
+    masked,
+    read_page,
+    wait_before_retry,
+    without_frames,
+)
+from .errors import Infin8Error, ResponseError, TransportError
 from .models import CdrQuery, Credentials, RetryPolicy
 
 log: Final = logging.getLogger("infin8_async")
@@ -48,8 +59,7 @@ class Transport:
         self._http = http
         self._credentials = credentials
         self._url = base_url / PATH
-        self._permits = asyncio.Semaphore(concurrency)
-        self._pace = AsyncLimiter(1, 1 / max_rate) if max_rate else None
+        self._pace = Pace(concurrency, max_rate)
         self._timeout = timeout
         self._retry = retry
         self._tasks: set[asyncio.Task[PageBytes]] = set()
@@ -61,8 +71,15 @@ class Transport:
         Raises:
             Infin8Error: As the last try ended.
         """
+        failed: Exception | None = None
+
+        def decide(error: Exception) -> bool | float:
+            nonlocal failed
+            failed = error
+            return wait_before_retry(error)
+
         async for attempt in stamina.retry_context(
-            on=wait_before_retry,
+            on=decide,
             attempts=self._retry.attempts,
             timeout=None,
             wait_initial=self._retry.wait_initial,
@@ -70,12 +87,13 @@ class Transport:
             wait_jitter=self._retry.wait_initial,
         ):
             with attempt:
-                async with self._permits:
-                    if self._pace is not None:
-                        await self._pace.acquire()
+                if attempt.num > 1:
+                    await self._pace.retry()
+                    tally.retries += 1
+                    log.warning("page %d: try %d of %d, after: %s", page, attempt.num, self._retry.attempts, failed)
+                async with self._pace.turn() as mark:
                     tally.requests += 1
-                    tally.retries += attempt.num > 1
-                    return await self._request(query, page, per_page)
+                    return await self._request(query, page, per_page, mark)
         raise AssertionError("stamina either returns or raises")
 
     def start(self, query: CdrQuery, page: int, per_page: int, tally: Tally) -> "asyncio.Task[PageBytes]":
@@ -94,7 +112,23 @@ class Transport:
         """Cancel what is under way, and wait until it has ended."""
         await cancel(self._tasks)
 
-    async def _request(self, query: CdrQuery, page: int, per_page: int) -> PageBytes:
+    async def _request(self, query: CdrQuery, page: int, per_page: int, mark: int) -> PageBytes:
+        """One request, whose outcome sets the pace of those to come."""
+        try:
+            answer = await self._exchange(query, page, per_page)
+        except Infin8Error as error:
+            failure = error
+        else:
+            self._pace.good()
+            return answer
+        if failure.transient:
+            response = failure if isinstance(failure, ResponseError) else None
+            pause = min(response.retry_after or 0.0, LONGEST_RETRY_AFTER) if response else 0.0
+            too_many = response is not None and response.status == HTTPStatus.TOO_MANY_REQUESTS
+            self._pace.trouble(mark, too_many=too_many, pause=pause)
+        raise without_frames(failure)
+
+    async def _exchange(self, query: CdrQuery, page: int, per_page: int) -> PageBytes:
         try:
             async with self._http.post(
                 self._url,
@@ -103,21 +137,19 @@ class Transport:
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
-                body = await _whole_body(response, page)
+                return read_page(
+                    response.status,
+                    response.headers,
+                    await _whole_body(response, page),
+                    page=page,
+                    per_page=per_page,
+                    secret=self._credentials.accesskey,
+                )
         except TimeoutError as error:
             raise TransportError(f"nothing whole within {self._timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             detail = masked(str(error) or type(error).__name__, self._credentials.accesskey)
             raise TransportError(detail, transient=not isinstance(error, aiohttp.ClientSSLError)) from error
-        log.debug("page %d: HTTP %d, %d bytes", page, response.status, len(body))
-        return read_page(
-            response.status,
-            response.headers,
-            body,
-            page=page,
-            per_page=per_page,
-            secret=self._credentials.accesskey,
-        )
 
 
 async def _whole_body(response: aiohttp.ClientResponse, page: int) -> bytes:
@@ -128,6 +160,7 @@ async def _whole_body(response: aiohttp.ClientResponse, page: int) -> bytes:
         if len(body) > LARGEST_BODY:
             response.close()
             raise ResponseError(response.status, page, f"a body of more than {LARGEST_BODY >> 20} MiB")
+    log.debug("page %d: HTTP %d, %d bytes", page, response.status, len(body))
     return bytes(body)
 
 

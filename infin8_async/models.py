@@ -13,9 +13,6 @@ from attrs import Attribute, evolve, field, frozen, validators
 BEIJING: Final[tzinfo] = timezone(timedelta(hours=8))
 """The platform's zone, UTC+8 all year: its records and its filters are in Beijing time."""
 
-TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
-"""How the platform writes a time."""
-
 Integrity = Literal["repair", "raise", "off"]
 """What a pull does where rows moved between pages while they were read; see `Infin8Session.cdrs`."""
 

@@ -1,9 +1,11 @@
 """The session: what is shared by all pulls, and the calls a user makes."""
 
 import asyncio
+import logging
 import os
+from ipaddress import ip_address
 from types import TracebackType
-from typing import Self, TypedDict, Unpack, get_args
+from typing import Final, Self, TypedDict, Unpack, get_args
 
 import aiohttp
 from yarl import URL
@@ -14,6 +16,8 @@ from ._scan import Scan
 from ._transport import Tally, Transport
 from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
 from .stream import CdrStream
+
+log: Final = logging.getLogger("infin8_async")
 
 _BASE_URL = "http://platform.infin8linx.com"
 _RETRY = RetryPolicy()
@@ -180,6 +184,8 @@ class Infin8Session:
             http = self._own_http = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._concurrency), cookie_jar=aiohttp.DummyCookieJar()
             )
+        if self._url.scheme == "http" and not _is_loopback(self._url.host):
+            log.warning("the access key travels in the clear: %s is not https", self._url.origin())
         self._loop = asyncio.get_running_loop()
         self._transport = Transport(
             http,
@@ -221,3 +227,10 @@ class Infin8Session:
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("this session belongs to another event loop: make one for each asyncio.run()")
         return self._transport
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False

@@ -11,7 +11,7 @@ from attrs import define, field
 from infin8_async import BEIJING, Cdr, CdrQuery, IncompleteResultError
 from infin8_async._protocol import PageBytes
 from infin8_async._scan import Scan
-from infin8_async.models import TIME_FORMAT, Integrity
+from infin8_async.models import Integrity
 
 DAY = datetime(2020, 6, 10, tzinfo=BEIJING)
 WINDOW = CdrQuery(DAY, DAY + timedelta(days=1) - timedelta(seconds=1))
@@ -61,7 +61,7 @@ class Platform:
         else:
             found.sort(reverse=self.newest_first)
         rows = [
-            {"id": call, "starttime": (DAY + timedelta(seconds=second)).strftime(TIME_FORMAT)}
+            {"id": call, "starttime": f"{DAY + timedelta(seconds=second):%Y-%m-%d %H:%M:%S}"}
             for second, call in found[(page - 1) * size : page * size]
         ]
         return PageBytes(page, size, len(found), 200, msgspec.Raw(msgspec.json.encode(rows)))

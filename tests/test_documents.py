@@ -47,7 +47,11 @@ def test_the_readme_has_its_blocks_and_both_commands_stand_in_one_line_each():
 async def test_each_python_block_of_the_readme_runs(environment, code, tmp_path):
     file = tmp_path / "test_block.py"
     file.write_text(code, encoding="utf-8")
-    arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "--rootdir", tmp_path] if "def test_" in code else []
+    arguments = (
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "--rootdir", tmp_path]
+        if "def test_" in code
+        else []
+    )
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path
     )
@@ -62,11 +66,16 @@ async def test_the_quickstart_prints_calls_and_a_sum(capsys):
     assert re.fullmatch(rf"{len(lines)} calls, .* talked, complete: True", last)
 
 
+WINDOW = {"start": "2020-06-10 00:00:00", "end": "2020-06-10 23:59:59"}
+
+
 class TestService:
     @pytest.fixture
     async def service(self, infin8_sandbox):
         module = runpy.run_path(str(ROOT / "examples" / "service.py"))
-        session = Infin8Session(infin8_sandbox.credentials, base_url=infin8_sandbox.base_url, per_page=50, concurrency=2)
+        session = Infin8Session(
+            infin8_sandbox.credentials, base_url=infin8_sandbox.base_url, per_page=50, concurrency=2
+        )
         runner = web.AppRunner(module["make_app"](session), handler_cancellation=True)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -74,16 +83,14 @@ class TestService:
         yield f"http://{host}:{port}/calls"
         await runner.cleanup()
 
-    WINDOW = {"start": "2020-06-10 00:00:00", "end": "2020-06-10 23:59:59"}
-
     async def test_it_streams_a_window_as_json_lines(self, infin8_sandbox, service):
-        async with aiohttp.ClientSession() as http, http.get(service, params=self.WINDOW) as response:
+        async with aiohttp.ClientSession() as http, http.get(service, params=WINDOW) as response:
             lines = (await response.read()).splitlines()
         assert [json.decode(line)["id"] for line in lines] == infin8_sandbox.ids()
 
     async def test_it_stops_pulling_when_its_client_goes_away(self, infin8_sandbox, service):
         infin8_sandbox.fail(None, page=3, hang=True)
-        async with aiohttp.ClientSession() as http, http.get(service, params=self.WINDOW) as response:
+        async with aiohttp.ClientSession() as http, http.get(service, params=WINDOW) as response:
             await response.content.readline()
             await infin8_sandbox.wait_for_requests(4)
         async with asyncio.timeout(5):
@@ -98,7 +105,6 @@ class TestService:
 
     async def test_a_refusal_of_the_platform_is_a_bad_gateway(self, infin8_sandbox, service):
         infin8_sandbox.fail(code=1006)
-        async with aiohttp.ClientSession() as http, http.get(service, params=self.WINDOW) as response:
+        async with aiohttp.ClientSession() as http, http.get(service, params=WINDOW) as response:
             assert response.status == 502
             assert "1006" in await response.text()
-

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import aiohttp
 import pytest
-from aioresponses import CallbackResult, aioresponses
 from aiohttp.client_reqrep import ClientResponse
+from aioresponses import CallbackResult, aioresponses
 
 from infin8_async import (
     BEIJING,
