@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from attrs import frozen
 from cyclopts import Group, Parameter
 
-from .models import BEIJING, CallDirection, CallMethod, CdrQuery, Credentials, Filters, Integrity
+from .models import BEIJING, CallDirection, CallMethod, CdrQuery, Credentials, Filters
 from .session import Infin8Session, SessionOptions
 from .testing import Sandbox
 

@@ -1,0 +1,95 @@
+"""What is said about a pull: a bar while it runs, and a closing line in words."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.text import Text
+
+from .stream import StreamReport
+
+
+class _Counts(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text("asking …")
+        rate = f", {task.speed:,.0f} a second" if task.speed else ""
+        return Text(f"{task.completed:,.0f} of {task.total:,.0f} calls{rate}")
+
+
+class Bar:
+    """A progress bar on standard error, for the time of a `with` block; nothing at all where that is no terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._shown = sys.stderr.isatty() and console.is_interactive
+        self._progress = Progress(
+            BarColumn(),
+            _Counts(),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._progress.add_task("", total=None)
+
+    def show(self, received: int, total: int) -> None:
+        """Show how far the pull is."""
+        self._progress.update(self._task, completed=received, total=max(received, total))
+
+    @contextmanager
+    def aside(self) -> Generator[None]:
+        """Make room for rows where they go to a terminal too: it will be the same one."""
+        crowded = self._shown and sys.stdout.isatty()
+        if crowded:
+            self._progress.stop()
+        yield
+        if crowded:
+            self._progress.start()
+
+    def __enter__(self) -> Self:
+        if self._shown:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shown:
+            self._progress.stop()
+
+
+def closing(report: StreamReport, counted: int, seconds: float, where: str) -> str:
+    """
+    How a pull went, in words.
+
+    Args:
+        report: The pull's last report.
+
+        counted: The platform's newest count.
+
+        seconds: How long it took.
+
+        where: Where the calls are, as words to put behind their number.
+    """
+    if report.certified and report.complete:
+        verdict = "complete: exactly as many as the platform counts"
+    elif report.complete:
+        verdict = f"complete: all that were there from beginning to end; the platform now counts {counted:,}"
+    else:
+        verdict = f"NOT COMPLETE: the platform counts {counted:,}"
+    facts = [
+        f"{number:,} {fact}"
+        for number, fact in (
+            (report.recovered, "found again after they had moved"),
+            (report.duplicates, "dropped as duplicates"),
+            (report.retries, "requests repeated"),
+        )
+        if number
+    ]
+    return f"{report.received:,} calls{where} in {seconds:.1f} s, {'; '.join([verdict, *facts])}."
