@@ -12,8 +12,9 @@ from aiolimiter import AsyncLimiter
 log: Final = logging.getLogger("infin8_async")
 
 _STEP: Final = 0.1  # requests a second by which each good answer quickens a pace that was slowed down
-_BELOW: Final = 0.8  # of what the platform let through in the last second, to begin with after a refusal
+_SLOWER: Final = 0.7  # of the rate until now, and of the rate that was let through, after a refusal
 _LONGEST_INTERVAL: Final = 10.0  # seconds between two requests at the slowest
+_SHORTEST_LOOK: Final = 0.001  # seconds over which a rate can be told
 _RETRIES: Final = 40  # that may come at once; after them a platform that is down gets a trickle
 _RETRIES_A_SECOND: Final = 2
 
@@ -24,7 +25,7 @@ class Pace:
 
     *concurrency* is the ceiling. A sign of trouble halves the number in flight, once for all requests that were on
     their way at that moment; each round of good answers adds one again. A refusal for too many requests also spaces
-    them: at first a little below what was let through in the last second, then closer with every good answer. While
+    them: at first below the rate that was let through in the last second, then closer with every good answer. While
     the platform asks for a pause, nothing starts.
 
     Args:
@@ -99,9 +100,11 @@ class Pace:
         self._troubles += 1
         self._allowed = max(1.0, self._allowed / 2)
         if too_many:
+            self._interval = min(_LONGEST_INTERVAL, self._interval / _SLOWER)
             self._forget_before(now - 1)
-            rate = _BELOW * (len(self._passed) or 1)
-            self._interval = min(_LONGEST_INTERVAL, max(1 / rate, self._interval))
+            if self._passed:
+                let_through = len(self._passed) / max(now - self._passed[0], _SHORTEST_LOOK)
+                self._interval = max(self._interval, 1 / (_SLOWER * let_through))
         log.info("slower: %d of %d requests at once, %.3f s apart", self._allowed, self._ceiling, self._interval)
 
     def _forget_before(self, time: float) -> None:

@@ -146,10 +146,12 @@ class Transport:
                     secret=self._credentials.accesskey,
                 )
         except TimeoutError as error:
-            raise TransportError(f"nothing whole within {self._timeout:g} s") from error
+            raise TransportError(f"nothing whole within {self._timeout:g} s") from error.with_traceback(None)
         except (aiohttp.ClientError, OSError) as error:
             detail = masked(str(error) or type(error).__name__, self._credentials.accesskey)
-            raise TransportError(detail, transient=not isinstance(error, aiohttp.ClientSSLError)) from error
+            final = isinstance(error, aiohttp.ClientSSLError)
+            # Its frames hold what had come of the body so far, phone numbers and all.
+            raise TransportError(detail, transient=not final) from error.with_traceback(None)
 
 
 async def _whole_body(response: aiohttp.ClientResponse, page: int) -> bytes:

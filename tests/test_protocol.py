@@ -28,7 +28,8 @@ from infin8_async._protocol import PageBytes, form, read_page, wait_before_retry
 KEY = "s3cret/key+1"
 ROW = {
     "aanswertime": "", "abillsec": 0, "aduration": 2, "aendtime": "2020-06-10 16:04:59", "answertime": "",
-    "anumber": "", "astarttime": "2020-06-10 16:04:57", "billsec": 0, "callnumber": "81599955", "clientip": "", "context": "callout",
+    "anumber": "", "astarttime": "2020-06-10 16:04:57", "billsec": 0, "callnumber": "81599955",
+    "clientip": "", "context": "callout",
     "disnumber": "917045100378", "downloadip": "", "duration": 2, "endtime": "2020-06-10 16:04:59", "extnumber": "",
     "hangupdirection": "callee", "id": 123456, "starttime": "2020-06-10 16:04:57",
 }  # fmt: skip
