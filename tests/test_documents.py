@@ -66,6 +66,11 @@ async def test_the_quickstart_prints_calls_and_a_sum(capsys):
     assert re.fullmatch(rf"{len(lines)} calls, .* talked, complete: True", last)
 
 
+async def test_the_tracing_example_shows_each_request(capsys):
+    await runpy.run_path(str(ROOT / "examples" / "tracing.py"))["main_in_sandbox"]()
+    assert re.fullmatch(r"POST /api/cdrs 200 after \d+ ms\n200 calls\n", capsys.readouterr().out)
+
+
 WINDOW = {"start": "2020-06-10 00:00:00", "end": "2020-06-10 23:59:59"}
 
 
