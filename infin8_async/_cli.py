@@ -2,7 +2,6 @@
 
 import asyncio
 import shlex
-import sys
 from contextlib import aclosing
 from datetime import date, timedelta
 from importlib.metadata import version
@@ -13,8 +12,9 @@ from typing import Annotated, Final
 from cyclopts import App, CycloptsError, Parameter
 
 from ._cli_options import Calls, Platform, UsageError, today, usage
-from ._cli_output import SUFFIXES, in_thread, printable, write_out, writing
+from ._cli_output import SUFFIXES, in_thread, say, write_out, writing
 from ._cli_progress import Bar, closing
+from ._cli_progress import calls as in_words
 from .errors import Infin8Error
 from .models import Integrity, check_number
 from .stream import StreamReport
@@ -47,15 +47,15 @@ def run() -> int:
     try:
         code: object = app()
     except (CycloptsError, UsageError) as error:
-        _say(str(error))
+        say(str(error))
         return _USAGE
     except BrokenPipeError:  # whoever reads has seen enough
         return _DONE
     except Infin8Error as error:
-        _say(str(error))
+        say(str(error))
         return _FAILED
     except OSError as error:
-        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         return _FAILED
     return code if isinstance(code, int) else _DONE
 
@@ -106,11 +106,11 @@ async def pull(
                             await in_thread(lambda: write(page.cdrs))  # noqa: B023  # awaited at once
                         bar.show(stream.report.received, page.total)
         except Infin8Error as error:
-            _say(f"{error}{_aftermath(stream.report, output)}")
+            say(f"{error}{_aftermath(stream.report, output)}")
             return _FAILED
         report = stream.report
         where = "" if output is None else f" in {output}"
-        _say(closing(report, stream.total or 0, monotonic() - begin, where), name=False)
+        say(closing(report, stream.total or 0, monotonic() - begin, where), name=False)
     return _DONE if report.complete else _FAILED
 
 
@@ -219,11 +219,6 @@ async def sandbox(
 
 def _aftermath(report: StreamReport, output: Path | None) -> str:
     """What had been done when a pull failed."""
-    facts = [f"after {report.received:,} calls"] if report.received else []
+    facts = [f"after {in_words(report.received)}"] if report.received else []
     facts += [f"{output} was not written"] if output is not None else []
     return f" ({', '.join(facts)})" if facts else ""
-
-
-def _say(line: str, *, name: bool = True) -> None:
-    """One line on standard error."""
-    print(f"{'infin8: ' * name}{printable(line)}", file=sys.stderr)  # noqa: T201  # this is where people look

@@ -1,5 +1,6 @@
 """What the commands of `infin8` share: which calls, and how to reach the platform."""
 
+import logging
 import os
 import sys
 from collections.abc import AsyncGenerator, Generator
@@ -12,6 +13,7 @@ from typing import Annotated, Final, Literal
 from attrs import frozen
 from cyclopts import Group, Parameter
 
+from ._cli_output import say
 from .models import BEIJING, CallDirection, CallMethod, CdrQuery, Credentials, Filters
 from .session import Infin8Session, SessionOptions
 from .testing import Sandbox
@@ -25,6 +27,13 @@ _PLATFORM: Final = Group("Platform", sort_key=3)
 _PACE: Final = Group("Pace", sort_key=4)
 
 Text = Annotated[str | None, Parameter(group=_FILTERS)]
+
+
+class _Said(logging.Handler):
+    """What the library logs, for people; nothing unless they asked for it, as the last line will say what matters."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
 
 
 class UsageError(Exception):
@@ -63,8 +72,8 @@ class Calls:
 
         context: Only calls in this direction: callin came in, callout went out.
 
-        callmethod: Only calls set up in this way: 1 between extensions, 2 dialled by hand, 3 through the interface,
-            4 double call, 5 predictive outbound, 6 voice menu or group call.
+        callmethod: Only calls set up in this way: 0 any, 1 between extensions, 2 dialled by hand, 3 through the
+            interface, 4 double call, 5 predictive outbound, 6 voice menu or group call.
 
         userid: Only calls with this custom parameter.
 
@@ -130,9 +139,12 @@ class Platform:
 
         ip: The address or domain name the account authenticates with.
 
-        base_url: Where the platform is, if not at its usual address.
+        base_url: Where the platform is, if not at its usual address. That is plain http: the access key travels in the
+            clear.
 
         sandbox: Ask a made-up platform instead, with 10,000 made-up calls in the window. Needs no account, no network.
+
+        verbose: Tell what happens meanwhile: which request is sent again, and why.
 
         concurrency: The most requests at once.
 
@@ -144,11 +156,12 @@ class Platform:
     """
 
     appid: Annotated[str | None, Parameter(group=_PLATFORM, env_var="INFIN8_APPID")] = None
-    accesskey_file: Annotated[Path | None, Parameter(group=_PLATFORM)] = None
+    accesskey_file: Annotated[Path | None, Parameter(group=_PLATFORM, allow_leading_hyphen=True)] = None
     username: Annotated[str | None, Parameter(group=_PLATFORM, env_var="INFIN8_USERNAME")] = None
     ip: Annotated[str | None, Parameter(group=_PLATFORM, env_var="INFIN8_IP")] = None
     base_url: Annotated[str | None, Parameter(group=_PLATFORM, env_var="INFIN8_BASE_URL")] = None
     sandbox: Annotated[bool, Parameter(group=_PLATFORM, negative="")] = False
+    verbose: Annotated[bool, Parameter(group=_PLATFORM, negative="", alias="-v")] = False
     concurrency: Annotated[int, Parameter(group=_PACE)] = 8
     per_page: Annotated[int, Parameter(group=_PACE)] = 1000
     timeout: Annotated[float, Parameter(group=_PACE)] = 30.0
@@ -162,6 +175,12 @@ class Platform:
         Raises:
             UsageError: Credentials are missing, or a value makes no sense.
         """
+        for name in ("infin8_async", "stamina"):
+            logging.getLogger(name).addHandler(logging.NullHandler())
+        if self.verbose:
+            log = logging.getLogger("infin8_async")
+            log.addHandler(_Said())
+            log.setLevel(logging.INFO)
         if not self.sandbox:
             async with self._session(self._credentials(), self.base_url) as session:
                 yield session

@@ -43,7 +43,7 @@ _WANTED: Final = (
     "starttime", "disnumber", "callnumber", "billsec", "context", "extnumber", "id", "callmethod", "duration",
     "userid", "memberid", "hangupdirection",
 )  # fmt: skip
-_GAP: Final = 2
+_WIDE: Final = 100  # columns of a terminal that has room for wider gaps
 
 _values: Final = attrgetter(*_FIELDS)
 _encoder: Final = msgspec.json.Encoder()
@@ -77,6 +77,7 @@ class Tables:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._gap = 2 if console.width >= _WIDE else 1
         self._widths: dict[str, int] = {}
 
     def lines(self, cdrs: Sequence[Cdr]) -> bytes:
@@ -85,7 +86,7 @@ class Tables:
         first = not self._widths
         if first:
             self._widths = self._fit(rows)
-        table = Table(box=None, show_header=first, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+        table = Table(box=None, show_header=first, pad_edge=False, padding=(0, self._gap, 0, 0), header_style="bold")
         for name, width in self._widths.items():
             justify: JustifyMethod = "right" if name in ("id", "duration", "billsec") else "left"
             table.add_column(name, width=width, justify=justify, overflow="fold")
@@ -98,9 +99,9 @@ class Tables:
     def _fit(self, rows: Sequence[dict[str, str]]) -> dict[str, int]:
         """How wide the columns are that find room."""
         widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in _COLUMNS}
-        room, found = self._console.width + _GAP, set[str]()
+        room, found = self._console.width + self._gap, set[str]()
         for name in _WANTED:
-            room -= widths[name] + _GAP
+            room -= widths[name] + self._gap
             if room < 0 and found:
                 break
             found.add(name)
@@ -117,6 +118,11 @@ def _cell(cdr: Cdr, name: str) -> str:
 def printable(text: str) -> str:
     """The text on one line, without what could steer a terminal."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def say(line: str, *, name: bool = True) -> None:
+    """One line on standard error, led by the program's name if it is a complaint."""
+    print(f"{'infin8: ' * name}{printable(line)}", file=sys.stderr)  # noqa: T201  # this is where people look
 
 
 def write_out(data: bytes) -> None:

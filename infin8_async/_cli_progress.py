@@ -13,12 +13,17 @@ from rich.text import Text
 from .stream import StreamReport
 
 
+def calls(number: int) -> str:
+    """So many calls, in words."""
+    return f"{number:,} {'call' if number == 1 else 'calls'}"
+
+
 class _Counts(ProgressColumn):
     def render(self, task: Task) -> Text:
         if task.total is None:
             return Text("asking …")
         rate = f", {task.speed:,.0f} a second" if task.speed else ""
-        return Text(f"{task.completed:,.0f} of {task.total:,.0f} calls{rate}")
+        return Text(f"{task.completed:,.0f} of {calls(int(task.total))}{rate}")
 
 
 class Bar:
@@ -34,7 +39,6 @@ class Bar:
             console=console,
             transient=True,
             redirect_stdout=False,
-            redirect_stderr=False,
         )
         self._task = self._progress.add_task("", total=None)
 
@@ -88,8 +92,8 @@ def closing(report: StreamReport, counted: int, seconds: float, where: str) -> s
         for number, fact in (
             (report.recovered, "found again after they had moved"),
             (report.duplicates, "dropped as duplicates"),
-            (report.retries, "requests repeated"),
+            (report.retries, "retry" if report.retries == 1 else "retries"),
         )
         if number
     ]
-    return f"{report.received:,} calls{where} in {seconds:.1f} s, {'; '.join([verdict, *facts])}."
+    return f"{calls(report.received)}{where} in {seconds:.1f} s, {'; '.join([verdict, *facts])}."
