@@ -420,7 +420,7 @@ def test_a_pipe_in_non_blocking_mode_gets_everything():
     os.set_blocking(theirs, False)
     with subprocess.Popen((*INFIN8, "pull", "--sandbox"), env=BASE, stdout=theirs, stderr=subprocess.PIPE) as process:
         os.close(theirs)
-        with open(ours, encoding="utf-8") as pipe:
+        with os.fdopen(ours, encoding="utf-8") as pipe:
             assert sum(1 for _ in pipe) == 10_000
         assert process.wait(PATIENCE) == 0
 
