@@ -110,7 +110,6 @@ class PageBytes:
 class _Data(msgspec.Struct):
     data: msgspec.Raw
     total: int
-    page: int
     per_page: int
 
 
@@ -156,7 +155,7 @@ def read_page(
             retry_after=_retry_after(headers.get("Retry-After")),
         )
     try:
-        data = _read_data(body, page, per_page, secret)
+        data = _read_data(body, per_page, secret)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         kind = headers.get("Content-Type", "no content type")
         ok = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
@@ -166,18 +165,17 @@ def read_page(
         raise ResponseError(status, page, str(error)) from None
     if status >= HTTPStatus.BAD_REQUEST:
         raise ResponseError(status, page, _phrase(status, headers))
-    if data.page != page:
-        raise ResponseError(status, page, f"page {page} was asked for, and page {data.page} came")
     if data.total < 0 or data.per_page < 1:
         raise ResponseError(status, page, f"a total of {data.total} with {data.per_page} rows a page")
-    return PageBytes(data.page, data.per_page, data.total, status, data.data)
+    # The page that the answer echoes is not relied on: it is ids and counts that show whether rows are missing.
+    return PageBytes(page, data.per_page, data.total, status, data.data)
 
 
 class _UndocumentedError(ValueError):
     """JSON of a shape that can't be read as an answer of the platform."""
 
 
-def _read_data(body: bytes, page: int, per_page: int, secret: str) -> _Data:
+def _read_data(body: bytes, per_page: int, secret: str) -> _Data:
     if not body.isascii():
         body.decode()  # JSON is UTF-8; the decoders below look at the rows later, or not at all
     try:
@@ -186,10 +184,10 @@ def _read_data(body: bytes, page: int, per_page: int, secret: str) -> _Data:
             return envelope.data
     except msgspec.ValidationError:
         pass
-    return _read_leniently(_decode(body), page, per_page, secret)
+    return _read_leniently(_decode(body), per_page, secret)
 
 
-def _read_leniently(document: object, page: int, per_page: int, secret: str) -> _Data:
+def _read_leniently(document: object, per_page: int, secret: str) -> _Data:
     """
     The documented data out of what PHP makes of it: numbers as texts, lists as objects, `[]` for an empty object.
 
@@ -219,7 +217,6 @@ def _read_leniently(document: object, page: int, per_page: int, secret: str) -> 
     return _Data(
         data=msgspec.Raw(msgspec.json.encode(rows)),
         total=_number(data, "total"),
-        page=_number(data, "page", page),
         per_page=_number(data, "per_page", per_page),
     )
 

@@ -40,10 +40,7 @@ async def repair(query: CdrQuery, proof: Proof, ahead: Ahead, pages: int) -> Asy
     page, cdrs = await ahead.read(query, 1)
     proof.fell |= page.total < proof.counted
     proof.counted = page.total
-    # Where rows were removed, those seen before may be gone: then only what is seen from here on counts as known.
-    known: dict[int, datetime | None] = {} if proof.fell else proof.seen
     yield proof.admit(cdrs)
-    settled = True
     bounds = _Bounds()
     tight: list[CdrQuery] = []
     pieces = [query] if page.total > len(cdrs) else []
@@ -52,29 +49,35 @@ async def repair(query: CdrQuery, proof: Proof, ahead: Ahead, pages: int) -> Asy
         tight += (parts[0] for parts in divided if len(parts) == 1)
         halves = [half for parts in divided if len(parts) > 1 for half in parts]
         pieces = []
-        times = sorted(time for time in known.values() if time is not None)
+        # Where rows were removed, those known may be gone, and their number says nothing.
+        times = [] if proof.fell else sorted(time for time in proof.seen.values() if time is not None)
         async with aclosing(ahead.first_pages(halves)) as firsts:
             async for half, page, cdrs in firsts:
                 allowance -= 1
                 yield proof.admit(cdrs)
-                known.update((cdr.id, cdr.starttime) for cdr in cdrs)
                 if page.total > len(cdrs) and not bounds.all_known(half, page, cdrs, times):
                     pieces.append(half)
+    settled = not pieces
     for piece in tight:
+        # Two seconds that hold more than a page: page after page, round after round, until all were seen.
         found: set[int] = set()
+        counted = -1
         for _ in range(_ROUNDS):
             number, last = 1, 1
             while number <= last and allowance > 0:
                 allowance -= 1
                 page, cdrs = await ahead.read(piece, number)
                 yield proof.admit(cdrs)
+                if page.total < counted:
+                    found.clear()
+                counted = page.total
                 found.update(cdr.id for cdr in cdrs)
-                last = -(-page.total // page.per_page) if cdrs else 0
+                last = -(-counted // page.per_page) if cdrs else 0
                 number += 1
-            if len(found) >= page.total:
+            if len(found) >= counted:
                 break
-        settled = settled and len(found) >= page.total
-    proof.settled = settled and not pieces
+        settled = settled and len(found) >= counted >= 0
+    proof.settled = settled
 
 
 @define

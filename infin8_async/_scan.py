@@ -118,7 +118,7 @@ class Scan:
 
             IncompleteResultError: Rows moved, and could not all be found again. All that were found have been given.
         """
-        incomplete = 0
+        incomplete, missed = 0, False
         query = self._query.until_now()
         self._parts.append(_Part(query))
         while self._parts and incomplete < _MOST_INCOMPLETE:
@@ -133,13 +133,14 @@ class Scan:
                 continue
             await self._ahead.discard(part.query)  # pages planned by a count that fell since
             incomplete += not part.proof.complete
+            missed |= part.proof.certainly_missed
             self._duplicates += part.proof.duplicates
             self._before = part.proof.seen.keys()
             self._parts.popleft()
         if self._divided:
             self.total = await self._count(query)
+            missed |= self.received < min(self.expected, self.total)
         counted = self.total or 0
-        missed = self.received < min(self.expected, counted)
         self.certified = self.received == counted
         self.complete = not incomplete and not missed
         if (self._integrity == "repair" and not self.complete) or (self._integrity == "raise" and missed):
@@ -214,12 +215,13 @@ class Scan:
             self._plan()
         cdrs = await structured(page)
         if deep:
-            parts = divide(part.query, min(_pages(page.total, page.per_page * _PART), _MOST_PARTS))
             way = direction(cdrs)
-            if way and len(parts) > 1:
+            parts = divide(part.query, min(_pages(page.total, page.per_page * _PART), _MOST_PARTS))[:: way or 1]
+            # A platform that counts in the farthest part what it counts in all does not go by these times.
+            if way and len(parts) > 1 and await self._count(parts[-1]) < page.total:
                 part.divided = self._divided = True
                 self._parts.popleft()
-                self._parts.extendleft(map(_Part, parts[::-way]))
+                self._parts.extendleft(map(_Part, reversed(parts)))
                 return page, cdrs
         # A platform may cap the size of its pages without saying so: then a first page that is not the last is short.
         size = len(cdrs) if 0 < len(cdrs) < min(page.per_page, page.total) else page.per_page

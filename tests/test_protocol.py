@@ -171,7 +171,6 @@ class TestOddAnswers:
             (envelope(total=None), "total is missing"),
             (envelope(total=-1), "a total of -1"),
             (envelope(per_page=0), "0 rows a page"),
-            (envelope(page=2), "page 1 was asked for, and page 2 came"),
         ],
     )
     def test_json_of_another_shape_is_final(self, body, detail):
@@ -277,7 +276,7 @@ class TestRetryDecision:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=12,
 )

@@ -286,6 +286,15 @@ class TestDeepWindows:
         assert [cdr.id for cdr in cdrs] == list(range(2_000))
         assert len(platform.requests) == 100
 
+    async def test_a_platform_that_does_not_go_by_time_is_read_as_one(self):
+        platform = platform_of(2_000, size=20)
+        answer = platform.answer
+        platform.answer = lambda query, page, size: answer(WINDOW, page, size)
+        cdrs, error = await read(platform.scan())
+        assert error is None
+        assert [cdr.id for cdr in cdrs] == list(range(1_999, -1, -1))
+        assert len(platform.requests) == 101
+
     async def test_a_crowded_second_is_read_in_one_piece(self):
         platform = platform_of(100, size=5)
         platform.rows += [(50_000, call) for call in range(100, 600)]
@@ -319,10 +328,10 @@ class TestDeepWindows:
 async def test_a_reader_never_has_more_than_concurrency_pages_ahead():
     platform = platform_of(2_000, size=20)
     scan = platform.scan(concurrency=5)
-    handed, divisions = 0, 1
+    handed, dividing = 0, 2
     async for _ in scan.pages():
         handed += 1
         for _ in range(50):
             await asyncio.sleep(0)
-        assert len(platform.requests) <= handed + 5 + divisions
+        assert len(platform.requests) <= handed + 5 + dividing
     await scan.aclose()
