@@ -195,6 +195,22 @@ class TestControl:
             assert not slow.done()
             slow.cancel()
 
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"calls": -1},
+            {"days": 0},
+            {"max_per_page": 0},
+            {"live": -1.0},
+            {"order": "up"},
+            {"ties": ""},
+            {"bounds": "||"},
+        ],
+    )
+    def test_options_that_make_no_sense_are_refused(self, options):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            Sandbox(**options)
+
     async def test_a_sandbox_that_is_not_running_says_so(self):
         with pytest.raises(RuntimeError, match="async with"):
             _ = Sandbox(0).base_url

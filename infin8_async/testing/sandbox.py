@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from random import Random
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, get_args
 
 from aiohttp import web
 
-from ..models import BEIJING, Credentials, Secret
+from ..models import BEIJING, Credentials, Secret, check_number
 from ._calls import COLUMNS, Call, history, make_call
 from ._faults import Fault, Faults, suffer
 from ._platform import MESSAGES, SandboxRequest, check, refusal
@@ -65,6 +65,9 @@ class Sandbox:
 
         port: Where to listen on 127.0.0.1; 0 for any free port.
 
+    Raises:
+        ValueError: A number or a choice that makes no sense.
+
     Attributes:
         requests: Every request, in the order of arrival.
 
@@ -91,6 +94,13 @@ class Sandbox:
         on_request: OnRequest | None = None,
         port: int = 0,
     ) -> None:
+        check_number("calls", calls, least=0, whole=True)
+        check_number("days", days, least=1, whole=True)
+        check_number("max_per_page", max_per_page, least=1, whole=True)
+        check_number("live", live, least=0)
+        for name, value, choices in (("order", order, Order), ("ties", ties, Ties), ("bounds", bounds, Bounds)):
+            if value not in get_args(choices):
+                raise ValueError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
         first = start or _FIRST_DAY
         midnight = datetime(first.year, first.month, first.day, tzinfo=BEIJING)
         self.credentials = credentials
