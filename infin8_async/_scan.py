@@ -134,6 +134,8 @@ class Scan:
             await self._ahead.discard(part.query)  # pages planned by a count that fell since
             incomplete += not part.proof.complete
             missed |= part.proof.certainly_missed
+            if missed and self._integrity == "raise":
+                raise IncompleteResultError(self.total or 0, self.received)
             self._duplicates += part.proof.duplicates
             self._before = part.proof.seen.keys()
             self._parts.popleft()

@@ -244,6 +244,20 @@ async def test_raise_does_not_repair_and_raises_after_what_the_pages_held():
     assert len(platform.requests) == 6
 
 
+async def test_raise_ends_a_divided_pull_at_the_part_that_misses_rows():
+    platform = platform_of(2_000, size=20)
+    answer = platform.answer
+
+    def promise_more(query, page, size):
+        page = answer(query, page, size)
+        return page if query == WINDOW else with_total(page, page.total + 1)
+
+    platform.answer = promise_more
+    cdrs, error = await read(platform.scan(integrity="raise"))
+    assert error is not None
+    assert error.received == len(cdrs) < 1_000
+
+
 class TestDeepWindows:
     @pytest.mark.parametrize("bounds", ["[]", "[)", "(]", "()"])
     @pytest.mark.parametrize("newest_first", [True, False])
