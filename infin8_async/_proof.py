@@ -1,11 +1,14 @@
 """What was seen of a window against what the platform counted: whether a pull is whole. Decides, never awaits."""
 
 from collections.abc import Container, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from attrs import define, field
 
 from .models import Cdr
+
+_BORDER: Final = timedelta(seconds=2)  # more than neighbouring windows share
 
 
 @define
@@ -69,6 +72,18 @@ class Proof:
             self.duplicates += doubles
             self.moved |= doubles > growth
         return fresh
+
+    def ids_at_the_borders(self, start: datetime, end: datetime) -> frozenset[int]:
+        """
+        The ids of rows that a neighbouring window may hold as well.
+
+        Where every row was dialled within the window it is the dial time that the platform compares, and only rows
+        dialled at its very ends can be in two windows. Otherwise any row may be.
+        """
+        if not all(time is not None and start <= time <= end for time in self.seen.values()):
+            return frozenset(self.seen)
+        first, last = start + _BORDER, end - _BORDER
+        return frozenset(call for call, time in self.seen.items() if time is None or not first < time < last)
 
     @property
     def complete(self) -> bool:

@@ -137,7 +137,7 @@ class Scan:
             if missed and self._integrity == "raise":
                 raise IncompleteResultError(self.total or 0, self.received)
             self._duplicates += part.proof.duplicates
-            self._before = part.proof.seen.keys()
+            self._before = part.proof.ids_at_the_borders(*part.query.ends)
             self._parts.popleft()
         if self._divided:
             self.total = await self._count(query)

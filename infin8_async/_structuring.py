@@ -8,9 +8,10 @@ from attrs import fields
 from cattrs import ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
-from .models import CallDirection, CallMethod, Cdr
+from .models import BEIJING, CallDirection, CallMethod, Cdr
 
 _FIELDS: Final = frozenset(a.name for a in fields(Cdr) if a.name != "extra")
+_TIME_LENGTH: Final = len("YYYY-MM-DD HH:MM:SS")
 _EXTRA: Final = "\0extra"  # where a row carries its unlisted fields to the generated hook; no field of the platform
 
 
@@ -67,10 +68,14 @@ def _time(value: object, _: object = None) -> datetime | None:
     if value.__class__ is not str:
         raise ValueError(f"is {_kind(value)}, not a time")
     try:
-        # With its zone in the text a time is parsed in one go: on Python 3.11 `replace(tzinfo=…)` costs more than that.
-        return datetime.fromisoformat(f"{value}+08:00")
+        time = datetime.fromisoformat(value)
     except ValueError:
-        raise ValueError("is no time of the form YYYY-MM-DD HH:MM:SS") from None
+        time = None
+    if time is None or time.tzinfo is not None or len(value) != _TIME_LENGTH:
+        raise ValueError("is no time of the form YYYY-MM-DD HH:MM:SS")
+    # All times share one zone: parsed with "+08:00" in the text each would carry its own, and be almost three times as
+    # large. `replace(tzinfo=…)` says the same, and costs five times as much on Python 3.11.
+    return datetime.combine(time, time.time(), BEIJING)
 
 
 def _kind(value: object) -> str:

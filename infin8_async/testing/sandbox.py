@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from random import Random
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import Final, Self, get_args
 
 from aiohttp import web
+from msgspec import json
 
 from ..models import BEIJING, Credentials, Secret, check_number
 from ._calls import COLUMNS, Call, history, make_call
@@ -297,7 +297,7 @@ class Sandbox:
         if fault is not None and fault.code is not None:
             return web.json_response(refusal(fault.code, fault.msg))
         code = check(request, self.credentials, permitted=self._permitted)
-        answer = json.dumps(self._page(request) if code == 1 else refusal(code)).encode()
+        answer = json.encode(self._page(request) if code == 1 else refusal(code))
         if fault is not None:
             return await suffer(fault, http, answer, self._closing)
         return web.Response(body=answer, content_type="application/json")
