@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self, get_args
 
 from aiohttp import web
-from msgspec import json
+from msgspec import Raw, json
 
 from ..models import BEIJING, Credentials, Secret, check_number
 from ._calls import COLUMNS, Call, history, make_call
@@ -17,6 +17,7 @@ from ._faults import Fault, Faults, suffer
 from ._platform import MESSAGES, SandboxRequest, check, refusal
 from ._store import Bounds, Order, Store, Ties, select
 
+_decode: Final = json.Decoder(Call).decode
 _CREDENTIALS: Final = Credentials("sandbox-app", "sandbox-key", username="sandbox", ip="127.0.0.1")
 _FIRST_DAY: Final = date(2020, 6, 10)
 
@@ -147,7 +148,7 @@ class Sandbox:
         Args:
             filters: Any of the platform's, under its names, `starttime` and `endtime` among them.
         """
-        return self._store.rows(select(filters, self._bounds))
+        return map(_decode, self._store.rows(select(filters, self._bounds)))
 
     def ids(self, **filters: str) -> list[int]:
         """The ids of the calls, in the platform's order; filters as for `rows`."""
@@ -305,8 +306,9 @@ class Sandbox:
     def _page(self, request: SandboxRequest) -> dict[str, object]:
         selection = select(request.form, self._bounds)
         size = min(request.per_page, self._max_per_page)
+        rows = self._store.rows(selection, limit=size, offset=(request.page - 1) * size)
         data = {
-            "data": list(self._store.rows(selection, limit=size, offset=(request.page - 1) * size)),
+            "data": Raw(f"[{','.join(rows)}]".encode()),
             "page": request.page,
             "per_page": size,
             "total": self._store.count(selection),
