@@ -12,6 +12,7 @@ from .models import BEIJING, CallDirection, CallMethod, Cdr
 
 _FIELDS: Final = frozenset(a.name for a in fields(Cdr) if a.name != "extra")
 _TIME_LENGTH: Final = len("YYYY-MM-DD HH:MM:SS")
+_parse, _combine = datetime.fromisoformat, datetime.combine
 _EXTRA: Final = "\0extra"  # where a row carries its unlisted fields to the generated hook; no field of the platform
 
 
@@ -63,19 +64,21 @@ def _text(value: object, _: object = None) -> str:
 
 
 def _time(value: object, _: object = None) -> datetime | None:
-    if value is None or value in ("", "0000-00-00 00:00:00"):
+    if value == "" or value is None:
         return None
     if value.__class__ is not str:
         raise ValueError(f"is {_kind(value)}, not a time")
     try:
-        time = datetime.fromisoformat(value)
+        time = _parse(value)
     except ValueError:
+        if value == "0000-00-00 00:00:00":
+            return None
         time = None
     if time is None or time.tzinfo is not None or len(value) != _TIME_LENGTH:
         raise ValueError("is no time of the form YYYY-MM-DD HH:MM:SS")
     # All times share one zone: parsed with "+08:00" in the text each would carry its own, and be almost three times as
     # large. `replace(tzinfo=…)` says the same, and costs five times as much on Python 3.11.
-    return datetime.combine(time, time.time(), BEIJING)
+    return _combine(time, time.time(), BEIJING)
 
 
 def _kind(value: object) -> str:
@@ -89,12 +92,13 @@ _METHODS: Final[Mapping[object, CallMethod]] = {member.value: member for member 
 
 
 def _direction(value: object, _: object = None) -> CallDirection | str:
-    text = _text(value)
-    return _DIRECTIONS.get(text, text)
+    if value.__class__ is str:
+        return _DIRECTIONS.get(value, value)
+    return _text(value)
 
 
 def _method(value: object, _: object = None) -> CallMethod | str:
-    text = _text(value)
+    text = value if value.__class__ is str else _text(value)
     return _METHODS.get(text, text)
 
 
@@ -125,7 +129,7 @@ def _make_converter(*, detailed: bool) -> Converter:
     )
 
     def structure_row(row: Mapping[str, object], kind: type[Cdr]) -> Cdr:
-        if row.keys() - _FIELDS:
+        if not _FIELDS.issuperset(row):
             row = {**row, _EXTRA: {name: value for name, value in row.items() if name not in _FIELDS}}
         return structure(row, kind)
 
