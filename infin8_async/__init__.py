@@ -1,7 +1,10 @@
 """The asyncio client for the call detail records of the Infin8linx cloud call centre."""
 
+from ._checkpoint import Checkpoint
+from ._follow import CdrFeed, FeedReport
 from .errors import (
     AuthenticationError,
+    CheckpointError,
     IncompleteResultError,
     Infin8Error,
     NumberFormatError,
@@ -32,10 +35,14 @@ __all__ = [
     "CallDirection",
     "CallMethod",
     "Cdr",
+    "CdrFeed",
     "CdrPage",
     "CdrQuery",
     "CdrStream",
+    "Checkpoint",
+    "CheckpointError",
     "Credentials",
+    "FeedReport",
     "IncompleteResultError",
     "Infin8Error",
     "Infin8Session",

@@ -121,3 +121,7 @@ class IncompleteResultError(Infin8Error):
 
     def __str__(self) -> str:
         return f"the platform counts {self.expected} rows, only {self.received} could be read"
+
+
+class CheckpointError(Infin8Error, ValueError):
+    """A checkpoint is damaged, or that of other credentials or filters. Nothing has been requested or changed."""

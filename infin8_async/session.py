@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from datetime import timedelta
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Final, Self, TypedDict, Unpack, get_args
@@ -11,6 +12,8 @@ import aiohttp
 from yarl import URL
 
 from ._ahead import structured
+from ._checkpoint import Checkpoint, FileCheckpoint, Mark
+from ._follow import CdrFeed
 from ._protocol import PageBytes
 from ._scan import Scan
 from ._transport import Tally, Transport
@@ -145,6 +148,52 @@ class Infin8Session:
 
         scan = Scan(query, start, count, concurrency=self._concurrency, integrity=integrity)
         return CdrStream(scan, tally)
+
+    def follow(
+        self,
+        query: CdrQuery,
+        *,
+        interval: timedelta = timedelta(seconds=30),
+        lookback: timedelta = timedelta(hours=1),
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    ) -> CdrFeed:
+        """
+        Give what is there from the query's start on, then each call once as it appears.
+
+        A call appears when it ends, so calls come late and out of order: every poll looks back, and ids decide what is
+        new. A poll that finds the platform's count unchanged costs one small request. Within a poll calls come in the
+        platform's order; a long backlog comes in windows, the oldest first.
+
+        A poll that fails is logged and made good by the next, after a growing pause, as is one that can't be complete.
+
+        Args:
+            query: What to filter by, and from when on. Without an end it goes on for ever; with one, until *lookback*
+                has passed since.
+
+            interval: From one poll to the next, while the reader waits.
+
+            lookback: How long after its dial time a call may appear. One that takes longer is lost; `report.lateness`
+                tells how close they come. As many ids are remembered as there are calls in that time.
+
+            checkpoint: Where to keep what has been taken, so that a restart goes on from there: a path, or an object
+                with `Checkpoint`'s two methods. It wins over the query's start.
+
+        Returns:
+            A feed, which raises while it is read:
+
+            - `PlatformError`, but for code 1000, where the platform refuses,
+            - `ResponseError` where a call can't be read,
+            - `CheckpointError` where the checkpoint is damaged, or that of other credentials or filters,
+            - `OSError` where its file can't be read or written.
+
+        Raises:
+            ValueError: An interval or a lookback that is no length of time.
+        """
+        self._entered()
+        if isinstance(checkpoint, str | os.PathLike):
+            checkpoint = FileCheckpoint(checkpoint)
+        mark = None if checkpoint is None else Mark(checkpoint, self._credentials, query)
+        return CdrFeed(query, self.cdrs, self.count, interval=interval, lookback=lookback, mark=mark)
 
     async def page(self, query: CdrQuery, number: int = 1, *, per_page: int | None = None) -> CdrPage:
         """

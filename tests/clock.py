@@ -33,3 +33,8 @@ def run(coroutine: Coroutine[object, object, T]) -> T:
     """Run a coroutine in which time passes only where everybody waits for it."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(coroutine)
+
+
+def is_simulated(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether it is the loop of `run`."""
+    return isinstance(loop, _Loop)
