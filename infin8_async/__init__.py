@@ -12,6 +12,7 @@ from .errors import (
     PermissionDeniedError,
     PlatformError,
     ResponseError,
+    StoreError,
     SystemFailureError,
     TransportError,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "PlatformError",
     "ResponseError",
     "RetryPolicy",
+    "StoreError",
     "StreamReport",
     "SystemFailureError",
     "TransportError",

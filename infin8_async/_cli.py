@@ -12,10 +12,11 @@ from typing import Annotated, Final
 from cyclopts import App, CycloptsError, Parameter
 
 from ._cli_options import Calls, Platform, UsageError, today, usage
-from ._cli_output import SUFFIXES, in_thread, say, write_out, writing
+from ._cli_output import SUFFIXES, say, write_out, writing
 from ._cli_progress import Bar, closing
 from ._cli_progress import calls as in_words
 from .errors import Infin8Error
+from .export import arrow
 from .models import Integrity, check_number
 from .stream import StreamReport
 from .testing import Order, Sandbox, Ties
@@ -65,6 +66,7 @@ async def pull(
     *,
     calls: Calls = _CALLS,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    spreadsheet: Annotated[bool, Parameter(negative="")] = False,
     integrity: Integrity = "repair",
     platform: Platform = _PLATFORM,
 ) -> int:
@@ -77,6 +79,7 @@ async def pull(
     ```
     infin8 pull --last 2h
     infin8 pull --day 2020-06-10 --context callout -o calls.csv
+    infin8 pull --last 7d -o calls.parquet
     infin8 pull --start "2020-06-10 09:00:00" --end "2020-06-10 12:00:00" | jq .billsec
     infin8 pull --sandbox | head
     ```
@@ -84,7 +87,11 @@ async def pull(
     Args:
         calls: Which calls.
 
-        output: Write to this file, .jsonl or .csv. It appears when everything has been read, whole or not at all.
+        output: Write to this file, .jsonl, .csv or .parquet. It appears when everything has been read, whole or not at
+            all.
+
+        spreadsheet: In a .csv file, put a ' before each text that a spreadsheet would take for a formula, as it would
+            the number +8613800000000.
 
         integrity: What to do where calls moved between pages while they were read. "repair" finds them and fails where
             that is impossible, "raise" fails as soon as some were missed, "off" gives what the pages held.
@@ -96,14 +103,21 @@ async def pull(
         raise UsageError(f"--output {output}: a file ends in {' or '.join(SUFFIXES)}")
     if output is not None and output.exists() and not output.is_file():
         raise UsageError(f"--output {output}: there is something that is no file")
+    if spreadsheet and (output is None or output.suffix != ".csv"):
+        raise UsageError("--spreadsheet is for an --output that ends in .csv")
+    if output is not None and output.suffix == ".parquet":
+        try:
+            arrow()
+        except ImportError as error:
+            raise UsageError(f"--output {output}: {error}") from error
     begin = monotonic()
     async with platform.session(query) as session, session.cdrs(query, integrity=integrity) as stream:
         try:
-            with writing(output) as write, Bar() as bar:
-                async with aclosing(stream.pages()) as pages:
+            async with writing(output, spreadsheet=spreadsheet) as write, aclosing(stream.pages()) as pages:
+                with Bar() as bar:
                     async for page in pages:
                         with bar.aside():
-                            await in_thread(lambda: write(page.cdrs))  # noqa: B023  # awaited at once
+                            await write(page.cdrs)
                         bar.show(stream.report.received, page.total)
         except Infin8Error as error:
             say(f"{error}{_aftermath(stream.report, output)}")

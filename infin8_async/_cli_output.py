@@ -1,38 +1,25 @@
-"""Where the calls of a pull go: lines of JSON, CSV, a table on a terminal."""
+"""Where the calls of a pull go: a file, a pipe, a table on a terminal."""
 
 import asyncio
-import csv
-import io
-import json
-import os
-import secrets
 import select
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
-from operator import attrgetter
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import Final, TypeVar
 
-import msgspec
-from attrs import fields
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from .export import AsyncWrite, csv_writer, in_threads, json_lines, jsonl_writer, parquet_writer
 from .models import CallMethod, Cdr
 
-Writer = Callable[[Sequence[Cdr]], None]
-"""Writes the calls of one page. It may block for as long as a reader of its output likes."""
-
-SUFFIXES: Final = (".jsonl", ".csv")
+SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
 """The kinds of file there are."""
-
-_FIELDS: Final = tuple(field.name for field in fields(Cdr) if field.name != "extra")
-_CSV_HEADER: Final = ",".join((*_FIELDS, "extra")).encode() + b"\n"
 
 # The columns of the table, from left to right, and which of them a narrow terminal goes without, the last one first.
 _COLUMNS: Final = (
@@ -45,26 +32,7 @@ _WANTED: Final = (
 )  # fmt: skip
 _WIDE: Final = 100  # columns of a terminal that has room for wider gaps
 
-_values: Final = attrgetter(*_FIELDS)
-_encoder: Final = msgspec.json.Encoder()
 _R = TypeVar("_R")
-
-
-def json_lines(cdrs: Sequence[Cdr]) -> bytes:
-    """One object a line under the platform's names, and under `extra` what else the platform sent, if anything."""
-    return _encoder.encode_lines(
-        [dict(zip(_FIELDS, _values(cdr), strict=True)) | ({"extra": cdr.extra} if cdr.extra else {}) for cdr in cdrs]
-    )
-
-
-def csv_lines(cdrs: Sequence[Cdr]) -> bytes:
-    """One call a line, and in a last column, as JSON, what else the platform sent, if anything."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    for cdr in cdrs:
-        values = [value.isoformat() if isinstance(value, datetime) else value for value in _values(cdr)]
-        rows.writerow((*values, json.dumps(dict(cdr.extra), ensure_ascii=False) if cdr.extra else ""))
-    return text.getvalue().encode()
 
 
 class Tables:
@@ -142,8 +110,8 @@ def write_out(data: bytes) -> None:
             left = left[written or 0 :]
 
 
-@contextmanager
-def writing(file: Path | None) -> Generator[Writer]:
+@asynccontextmanager
+async def writing(file: Path | None, *, spreadsheet: bool = False) -> AsyncGenerator[AsyncWrite]:
     """
     Where the calls go: to *file*, as a table to a terminal, or as lines of JSON to what else standard output is.
 
@@ -151,35 +119,14 @@ def writing(file: Path | None) -> Generator[Writer]:
     """
     if file is None:
         lines = Tables(Console()).lines if sys.stdout.isatty() else json_lines
-        yield lambda cdrs: write_out(lines(cdrs))
+        yield lambda cdrs: in_thread(lambda: write_out(lines(cdrs)))
         return
-    with _whole(file) as out:
-        lines = json_lines
-        if file.suffix == ".csv":
-            lines = csv_lines
-            out.write(_CSV_HEADER)
-
-        def write(cdrs: Sequence[Cdr]) -> None:
-            out.write(lines(cdrs))
-
+    if file.suffix == ".csv":
+        writer = csv_writer(file, spreadsheet=spreadsheet)
+    else:
+        writer = parquet_writer(file) if file.suffix == ".parquet" else jsonl_writer(file)
+    async with in_threads(writer) as write:
         yield write
-
-
-@contextmanager
-def _whole(file: Path) -> Generator[BinaryIO]:
-    target = Path(os.path.realpath(file))  # what a link points to is replaced, not the link
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(target)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(file)) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 async def in_thread(work: Callable[[], _R]) -> _R:

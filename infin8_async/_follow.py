@@ -202,7 +202,8 @@ class CdrFeed:
                 pause = min(2 * pause, max(self._interval, _LONGEST_PAUSE))
                 due = loop.time() + pause.total_seconds()
                 self._failed("a poll for new calls failed, the next one comes in %s: %s", pause, error)
-            await asyncio.sleep(due - loop.time())
+            if not self._is_over():
+                await asyncio.sleep(due - loop.time())
 
     def _is_over(self) -> bool:
         end, until = self._query.endtime, self._report.until

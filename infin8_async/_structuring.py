@@ -91,13 +91,13 @@ _DIRECTIONS: Final[Mapping[object, CallDirection]] = {member.value: member for m
 _METHODS: Final[Mapping[object, CallMethod]] = {member.value: member for member in CallMethod}
 
 
-def _direction(value: object, _: object = None) -> CallDirection | str:
+def call_direction(value: object, _: object = None) -> CallDirection | str:
     if value.__class__ is str:
         return _DIRECTIONS.get(value, value)
     return _text(value)
 
 
-def _method(value: object, _: object = None) -> CallMethod | str:
+def call_method(value: object, _: object = None) -> CallMethod | str:
     text = value if value.__class__ is str else _text(value)
     return _METHODS.get(text, text)
 
@@ -110,8 +110,8 @@ _HOOKS: Final[Mapping[object, Callable[[object, object], object]]] = {
     int: integer,
     str: _text,
     datetime | None: _time,
-    CallDirection | str: _direction,
-    CallMethod | str: _method,
+    CallDirection | str: call_direction,
+    CallMethod | str: call_method,
 }
 
 

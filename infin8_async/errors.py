@@ -125,3 +125,18 @@ class IncompleteResultError(Infin8Error):
 
 class CheckpointError(Infin8Error, ValueError):
     """A checkpoint is damaged, or that of other credentials or filters. Nothing has been requested or changed."""
+
+
+@define
+class StoreError(Infin8Error):
+    """
+    A database refused, or was not there. What was under way in it has been undone.
+
+    Attributes:
+        detail: What it said. Never a value from a record.
+    """
+
+    detail: str
+
+    def __str__(self) -> str:
+        return self.detail

@@ -112,6 +112,11 @@ class Infin8Session:
             options.setdefault("base_url", base_url)
         return cls(Credentials.from_env(), **options)
 
+    @property
+    def credentials(self) -> Credentials:
+        """Who is asking."""
+        return self._credentials
+
     def cdrs(self, query: CdrQuery, *, integrity: Integrity = "repair") -> CdrStream:
         """
         Pull every call that answers *query*, in the platform's order.

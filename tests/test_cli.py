@@ -16,9 +16,11 @@ import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import pyarrow.parquet as pq
 import pytest
 from attrs import frozen
 
@@ -176,6 +178,30 @@ async def test_a_csv_file_holds_the_same_calls_as_the_json_lines(tmp_path: Path)
     assert names(tmp_path) == ["calls.csv", "calls.jsonl"]
 
 
+async def test_a_parquet_file_holds_the_same_calls_as_the_json_lines(tmp_path: Path):
+    file = tmp_path / "calls.parquet"
+    async with Sandbox(calls=25) as sandbox:
+        ran = await against(sandbox, "pull", *DAY, "--per-page", "10", "-o", str(file))
+        lines = await against(sandbox, "pull", *DAY)
+    assert (ran.code, ran.out) == (0, "")
+    assert f"25 calls in {file} " in ran.err
+    rows = [
+        {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+        for row in pq.read_table(file).to_pylist()
+    ]
+    assert rows == [row | {"extra": None} for row in lines.rows]
+
+
+async def test_for_a_spreadsheet_a_number_is_no_formula(tmp_path: Path):
+    file = tmp_path / "calls.csv"
+    async with Sandbox(calls=0) as sandbox:
+        sandbox.fail(None, body=page([{"id": 1, "callnumber": "+8613800000000"}]))
+        for options, number in (((), "+8613800000000"), (("--spreadsheet",), "'+8613800000000")):
+            assert (await against(sandbox, "pull", *DAY, "-o", str(file), *options)).code == 0
+            with file.open(encoding="utf-8", newline="") as lines:
+                assert [row["callnumber"] for row in csv.DictReader(lines)] == [number]
+
+
 async def test_the_filters_and_the_window_reach_the_platform():
     async with Sandbox(calls=0) as sandbox:
         window = ("--start", "2020-06-10 09:00:00", "--end", "2020-06-10 12:00:00")
@@ -194,22 +220,24 @@ async def test_the_filters_and_the_window_reach_the_platform():
 
 
 @pytest.mark.parametrize("there", [None, "what was there"])
-async def test_a_pull_that_fails_leaves_the_file_as_it_was(tmp_path: Path, there: str | None):
-    file = tmp_path / "calls.jsonl"
+@pytest.mark.parametrize("name", ["calls.jsonl", "calls.parquet"])
+async def test_a_pull_that_fails_leaves_the_file_as_it_was(tmp_path: Path, there: str | None, name: str):
+    file = tmp_path / name
     if there:
         file.write_text(there)
     async with Sandbox(calls=20) as sandbox:
         sandbox.fail(None, page=2, code=1001)
         ran = await against(sandbox, "pull", *DAY, "--per-page", "10", "-o", str(file))
     assert ran.code == 1
-    assert names(tmp_path) == (["calls.jsonl"] if there else [])
+    assert names(tmp_path) == ([name] if there else [])
     assert not there or file.read_text() == there
     assert ran.err == (
         f"infin8: the platform refused with code 1001: Parameter error (after 10 calls, {file} was not written)\n"
     )
 
 
-async def test_ctrl_c_leaves_no_file_behind(tmp_path: Path):
+@pytest.mark.parametrize("name", ["calls.csv", "calls.parquet"])
+async def test_ctrl_c_leaves_no_file_behind(tmp_path: Path, name: str):
     held = asyncio.Event()
     second = asyncio.Event()
 
@@ -219,7 +247,7 @@ async def test_ctrl_c_leaves_no_file_behind(tmp_path: Path):
             await held.wait()
 
     async with Sandbox(calls=20, on_request=hold) as sandbox:
-        arguments = ("pull", *DAY, "--per-page", "10", "-o", str(tmp_path / "calls.csv"))
+        arguments = ("pull", *DAY, "--per-page", "10", "-o", str(tmp_path / name))
         with started(*arguments, env=environment(sandbox)) as process:
             await second.wait()
             process.send_signal(signal.SIGINT)
@@ -233,6 +261,17 @@ def test_a_file_that_cannot_be_written_is_one_line_and_1(tmp_path: Path):
     file = tmp_path / "nowhere" / "calls.csv"
     ran = infin8("pull", "--sandbox", "-o", str(file))
     assert (ran.code, ran.out, ran.err) == (1, "", f"infin8: {file}: No such file or directory\n")
+
+
+async def test_without_its_extra_a_parquet_file_is_refused_before_anything_is_pulled(tmp_path: Path):
+    file = tmp_path / "calls.parquet"
+    code = "import sys; sys.modules['pyarrow'] = None; from infin8_async.__main__ import main; sys.exit(main())"
+    async with Sandbox(calls=1) as sandbox:
+        command, env = (sys.executable, "-c", code, "pull", *DAY, "-o", str(file)), environment(sandbox)
+        ran = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False, env=env)
+        assert sandbox.requests == []
+    assert (ran.returncode, ran.stdout, names(tmp_path)) == (2, "", [])
+    assert ran.stderr == f"infin8: --output {file}: Arrow and Parquet need: pip install 'infin8-async[arrow]'\n"
 
 
 def test_a_link_goes_on_pointing_to_the_file_that_is_replaced(tmp_path: Path):
@@ -354,7 +393,9 @@ async def test_options_win_over_the_environment():
         (("pull", "--sandbox", "--last", "9000y"), "out of range"),
         (("pull", "--sandbox", "--context", "sideways"), "--context"),
         (("pull", "--sandbox", "--extnumber", ""), "extnumber is empty"),
-        (("pull", "--sandbox", "-o", "calls.xlsx"), "ends in .jsonl or .csv"),
+        (("pull", "--sandbox", "-o", "calls.xlsx"), "ends in .jsonl or .csv or .parquet"),
+        (("pull", "--sandbox", "-o", "calls.jsonl", "--spreadsheet"), "--spreadsheet is for"),
+        (("pull", "--sandbox", "--spreadsheet"), "--spreadsheet is for"),
         (("pull", "--sandbox", "-o", "{tmp}"), "no file"),
         (("pull", "--sandbox", "--concurrency", "0"), "concurrency must be a whole number"),
         (("pull", "--accesskey-file", "/nowhere/key"), "can't be read from /nowhere/key"),
