@@ -1,28 +1,34 @@
-"""The command line: `infin8 pull`, `infin8 count`, `infin8 sandbox`."""
+"""The command line: `infin8 pull`, `count`, `sync`, `follow`, `sandbox`."""
 
 import asyncio
 import shlex
-from contextlib import aclosing
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, CycloptsError, Parameter
 
 from ._cli_options import Calls, Platform, UsageError, today, usage
-from ._cli_output import SUFFIXES, say, write_out, writing
+from ._cli_output import SUFFIXES, call_lines, in_thread, say, write_out, writing
 from ._cli_progress import Bar, closing
 from ._cli_progress import calls as in_words
 from .errors import Infin8Error
-from .export import arrow
-from .models import Integrity, check_number
+from .export import arrow, json_lines
+from .models import Cdr, Integrity, check_number
 from .stream import StreamReport
 from .testing import Order, Sandbox, Ties
 
+if TYPE_CHECKING:
+    from .store import CdrStore, SyncProgress
+
 _DONE, _FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 _LAST_PORT: Final = 65_535
+_LIVE: Final = 1.0  # calls a second of a sandbox that is followed
 _CALLS: Final = Calls()
 _PLATFORM: Final = Platform()
 
@@ -147,6 +153,131 @@ async def count(*, calls: Calls = _CALLS, platform: Platform = _PLATFORM) -> int
     async with platform.session(query) as session:
         write_out(f"{await session.count(query)}\n".encode())
     return _DONE
+
+
+@app.command
+async def sync(
+    store: str,
+    /,
+    *,
+    calls: Calls = _CALLS,
+    platform: Platform = _PLATFORM,
+) -> int:
+    """
+    Have a database hold every call of a window of time.
+
+    Day by day; each day is written whole, with a line in a ledger. Interrupted and started again it goes on where it
+    was. A day that has not changed since costs one small request.
+
+    ```
+    infin8 sync sqlite:///calls.db --start "2020-06-01 00:00:00"
+    infin8 sync postgresql://user@host/database --last 30d
+    infin8 sync sqlite:///calls.db --last 7d --sandbox
+    ```
+
+    Args:
+        store: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.
+
+        calls: Which calls.
+
+        platform: Where they are.
+    """
+    query = calls.query()
+    begin = monotonic()
+    async with _store(store) as database, platform.session(query) as session:
+        with Bar() as bar:
+
+            def show(at: "SyncProgress") -> None:
+                day = max(query.starttime, at.window.starttime + timedelta(seconds=1)).date()
+                bar.show(at.received, at.total, f"{day}, day {at.number} of {at.days}")
+
+            report = await database.sync(session, query, progress=show)
+    saved = report.saved
+    say(
+        f"{in_words(saved.inserted)} new, {saved.updated:,} changed, {saved.unchanged:,} as they were, "
+        f"in {monotonic() - begin:.1f} s; of {report.days:,} {'day' if report.days == 1 else 'days'} "
+        f"{report.unchanged:,} needed no pull, {report.certified:,} now hold exactly what the platform counts.",
+        name=False,
+    )
+    return _DONE
+
+
+@app.command
+async def follow(
+    *,
+    calls: Calls = _CALLS,
+    to: str | None = None,
+    checkpoint: Path | None = None,
+    interval: timedelta = timedelta(seconds=30),
+    lookback: timedelta = timedelta(hours=1),
+    platform: Platform = _PLATFORM,
+) -> int:
+    """
+    Watch calls as they appear, each once, until Ctrl-C.
+
+    A call appears when it ends. To a terminal goes one line a call, to a pipe JSON Lines. Without a window of time the
+    last ten minutes come first.
+
+    ```
+    infin8 follow --context callin
+    infin8 follow --to sqlite:///calls.db
+    infin8 follow --checkpoint calls.json | jq .billsec
+    infin8 follow --sandbox --interval 2s
+    ```
+
+    Args:
+        calls: Which calls.
+
+        to: Save them in this database as well: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. Started
+            again it goes on where it was.
+
+        checkpoint: Keep in this file what has been written, so that started again it goes on where it was.
+
+        interval: How often to ask: 10s, 5m.
+
+        lookback: How long after it was dialled a call may appear: 2h.
+
+        platform: Where they are. With --sandbox, one where calls come in.
+    """
+    if to is not None and checkpoint is not None:
+        raise UsageError("--to keeps its place in the database: leave --checkpoint out")
+    for name, span in {"--interval": interval, "--lookback": lookback}.items():
+        if span <= timedelta():
+            raise UsageError(f"{name} must be longer than nothing")
+    query = calls.following(timedelta(minutes=10))
+    lines = call_lines if sys.stdout.isatty() else json_lines
+
+    async def show(cdrs: Sequence[Cdr]) -> None:
+        await in_thread(lambda: write_out(lines(cdrs)))
+
+    async with platform.session(query, live=_LIVE) as session:
+        if to is not None:
+            async with _store(to) as database:
+                await database.follow(session, query, interval=interval, lookback=lookback, landed=show)
+            return _DONE
+        feed = session.follow(query, interval=interval, lookback=lookback, checkpoint=checkpoint)
+        async with feed, aclosing(feed.batches()) as batches:
+            async for cdrs in batches:
+                await show(cdrs)
+    return _DONE
+
+
+@asynccontextmanager
+async def _store(url: str) -> AsyncGenerator["CdrStore"]:
+    """
+    An open store.
+
+    Raises:
+        UsageError: Its address is none, or an extra is missing.
+    """
+    try:
+        from .store import CdrStore  # noqa: PLC0415  # it belongs to an extra
+
+        store = CdrStore(url)
+    except (ImportError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    async with store:
+        yield store
 
 
 @app.command

@@ -99,12 +99,41 @@ class Calls:
         Raises:
             UsageError: Windows that contradict each other, or a value that makes no sense.
         """
+        filters = self._filters()
+        with usage():
+            if self.start is not None:
+                return self._from(self.start).until_now()
+            if self.last is not None:
+                return CdrQuery.last(self.last, **filters)
+            return CdrQuery.day(self.day or today(), **filters)
+
+    def following(self, since: timedelta) -> CdrQuery:
+        """
+        The query to follow: without an end where none was given, and from *since* ago on without any window.
+
+        Raises:
+            UsageError: As for `query`.
+        """
+        filters = self._filters()
+        with usage():
+            if self.start is not None:
+                return self._from(self.start)
+            if self.day is not None:
+                return CdrQuery.day(self.day, **filters)
+            return CdrQuery(datetime.now(BEIJING) - (since if self.last is None else self.last), **filters)
+
+    def _from(self, start: str) -> CdrQuery:
+        end = None if self.end is None else _platform_time("--end", self.end)
+        return CdrQuery(_platform_time("--start", start), end, **self._filters())
+
+    def _filters(self) -> Filters:
+        """The filters, once it is clear that there is one window at most."""
         pair = self.start is not None or self.end is not None
         if pair + (self.day is not None) + (self.last is not None) > 1:
             raise UsageError("one window of time at most: --start and --end, or --day, or --last")
         if self.end is not None and self.start is None:
             raise UsageError("--end needs a --start")
-        filters: Filters = {
+        return {
             "extnumber": self.extnumber,
             "disnumber": self.disnumber,
             "callnumber": self.callnumber,
@@ -113,13 +142,6 @@ class Calls:
             "userid": self.userid,
             "memberid": self.memberid,
         }
-        with usage():
-            if self.start is not None:
-                start, end = _platform_time("--start", self.start), self.end and _platform_time("--end", self.end)
-                return CdrQuery(start, end or None, **filters).until_now()
-            if self.last is not None:
-                return CdrQuery.last(self.last, **filters)
-            return CdrQuery.day(self.day or today(), **filters)
 
 
 @Parameter(name="*")
@@ -168,9 +190,10 @@ class Platform:
     max_rate: Annotated[float | None, Parameter(group=_PACE)] = None
 
     @asynccontextmanager
-    async def session(self, query: CdrQuery) -> AsyncGenerator[Infin8Session]:
+    async def session(self, query: CdrQuery, *, live: float = 0) -> AsyncGenerator[Infin8Session]:
         """
-        An open session with the platform, or with a sandbox whose calls lie in the window of *query*.
+        An open session with the platform, or with a sandbox whose calls lie in the window of *query*, and where *live*
+        more of them appear each second.
 
         Raises:
             UsageError: Credentials are missing, or a value makes no sense.
@@ -185,10 +208,10 @@ class Platform:
             async with self._session(self._credentials(), self.base_url) as session:
                 yield session
             return
-        start, end = query.ends
+        start, end = query.until_now().ends
         first, last = start.date(), max(start.date(), min(end.date(), today()))
         with usage():
-            platform = Sandbox(SANDBOX_CALLS, start=first, days=(last - first).days + 1)
+            platform = Sandbox(SANDBOX_CALLS, start=first, days=(last - first).days + 1, live=live)
         async with platform, self._session(platform.credentials, platform.base_url) as session:
             yield session
 

@@ -76,6 +76,19 @@ class Tables:
         return {name: width for name, width in widths.items() if name in found}
 
 
+def call_lines(cdrs: Sequence[Cdr]) -> bytes:
+    """One line a call, for people who watch them come."""
+    lines = []
+    for cdr in cdrs:
+        way = {"callin": "in ", "callout": "out"}.get(cdr.context, cdr.context)
+        talked = f"{cdr.billsec} s" if cdr.answered else "not answered"
+        lines.append(
+            f"{_cell(cdr, 'starttime')}  {cdr.id}  {way}  {printable(cdr.disnumber)} > {printable(cdr.callnumber)}"
+            f"{f' ({printable(cdr.extnumber)})' if cdr.extnumber else ''}  {talked}\n"
+        )
+    return "".join(lines).encode()
+
+
 def _cell(cdr: Cdr, name: str) -> str:
     value: object = getattr(cdr, name)
     if isinstance(value, datetime):

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from .stream import StreamReport
@@ -33,6 +33,7 @@ class Bar:
         console = Console(stderr=True)
         self._shown = sys.stderr.isatty() and console.is_interactive
         self._progress = Progress(
+            TextColumn("{task.description}"),
             BarColumn(),
             _Counts(),
             TimeRemainingColumn(compact=True),
@@ -42,9 +43,9 @@ class Bar:
         )
         self._task = self._progress.add_task("", total=None)
 
-    def show(self, received: int, total: int) -> None:
-        """Show how far the pull is."""
-        self._progress.update(self._task, completed=received, total=max(received, total))
+    def show(self, received: int, total: int, what: str = "") -> None:
+        """Show how far the pull is, and of what."""
+        self._progress.update(self._task, completed=received, total=max(received, total), description=what)
 
     @contextmanager
     def aside(self) -> Generator[None]:

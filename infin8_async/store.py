@@ -1,6 +1,6 @@
 """Calls in a database, each exactly once: SQLite or PostgreSQL, through SQLAlchemy."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -243,7 +243,7 @@ class CdrStore:
         *,
         interval: timedelta = timedelta(seconds=30),
         lookback: timedelta = timedelta(hours=1),
-        landed: Callable[[Sequence[Cdr]], object] | None = None,
+        landed: Callable[[Sequence[Cdr]], Awaitable[object]] | None = None,
     ) -> SaveResult:
         """
         Save each call as it appears, for ever, or until *lookback* has passed since the query's end.
@@ -260,7 +260,7 @@ class CdrStore:
 
             lookback: How long after its dial time a call may appear.
 
-            landed: Called with calls that have just been committed.
+            landed: Awaited with calls that have just been committed.
 
         Raises:
             Infin8Error: The platform refused, or the database failed.
@@ -377,7 +377,11 @@ class _Landing:
     """
 
     def __init__(
-        self, store: CdrStore, account: str, query: CdrQuery, landed: Callable[[Sequence[Cdr]], object] | None
+        self,
+        store: CdrStore,
+        account: str,
+        query: CdrQuery,
+        landed: Callable[[Sequence[Cdr]], Awaitable[object]] | None,
     ) -> None:
         self._store = store
         self._account = account
@@ -403,7 +407,7 @@ class _Landing:
         self.coming = ()
         self.saved += saved
         if self._landed is not None and cdrs:
-            self._landed(cdrs)
+            await self._landed(cdrs)
 
 
 def _days(query: CdrQuery) -> list[CdrQuery]:

@@ -16,7 +16,7 @@ import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 import pytest
 from attrs import frozen
 
-from infin8_async import StreamReport
+from infin8_async import BEIJING, Cdr, StreamReport
+from infin8_async._cli_output import call_lines
 from infin8_async._cli_progress import closing
 from infin8_async.testing import Sandbox, SandboxRequest
 
@@ -557,3 +558,81 @@ def test_the_version_is_that_of_the_distribution():
     ran = infin8("--version")
     assert ran.code == 0
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", ran.out)
+
+
+class TestSync:
+    async def test_lands_a_window_and_says_in_words_what_it_did(self, tmp_path):
+        url = f"sqlite:///{tmp_path / 'calls.db'}"
+        async with Sandbox(300, days=3) as sandbox:
+            window = ("--start", "2020-06-10 00:00:00", "--end", "2020-06-12 23:59:59")
+            first = await against(sandbox, "sync", url, *window)
+            again = await against(sandbox, "sync", url, *window)
+        assert first.code == again.code == 0
+        assert re.match(
+            r"300 calls new, 0 changed, \d+ as they were, in .* s; of 3 days 0 needed no pull, 3 ", first.err
+        )
+        assert "of 3 days 3 needed no pull" in again.err
+        assert first.out == again.out == ""
+
+    async def test_interrupted_it_goes_on_where_it_was(self, tmp_path):
+        url = f"sqlite:///{tmp_path / 'calls.db'}"
+        async with Sandbox(300, days=3) as sandbox:
+            sandbox.fail(None, page=2, hang=True)
+            window = ("--start", "2020-06-10 00:00:00", "--end", "2020-06-12 23:59:59", "--per-page", "50")
+            with started("sync", url, *window, env=environment(sandbox)) as process:
+                await sandbox.wait_for_requests(2)
+                process.send_signal(signal.SIGINT)
+                _, said = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+            assert (process.returncode, said) == (130, "infin8: interrupted\n")
+            sandbox.recover()
+            ran = await against(sandbox, "sync", url, *window)
+        assert "300 calls new" in ran.err
+
+    @pytest.mark.parametrize("url", ["calls.db", "mysql://host/calls"])
+    def test_what_is_no_store_is_wrong_use(self, url):
+        ran = infin8("sync", url, "--sandbox")
+        assert ran.code == 2
+        assert "sqlite:///" in ran.err
+
+    def test_a_database_that_is_not_there_is_a_failure(self, unused_tcp_port):
+        ran = infin8("sync", f"postgresql://user:hidden@127.0.0.1:{unused_tcp_port}/calls", "--sandbox")
+        assert ran.code == 1
+        assert ran.err.startswith("infin8: ")
+        assert "hidden" not in ran.err
+
+
+class TestFollow:
+    @pytest.mark.parametrize("to", [False, True])
+    async def test_a_pipe_gets_each_call_once_and_a_restart_goes_on(self, tmp_path, to):
+        place = ("--to", f"sqlite:///{tmp_path / 'calls.db'}") if to else ("--checkpoint", str(tmp_path / "place.json"))
+        now = datetime.now(BEIJING)
+        ended = f"{now - timedelta(seconds=30):%Y-%m-%d %H:%M:%S}"
+        got = []
+        async with Sandbox(0) as sandbox:
+            for _ in range(2):
+                added = sandbox.add_call(starttime=ended, endtime=ended)
+                with started("follow", "--interval", "1s", *place, env=environment(sandbox)) as process:
+                    got.append(json.loads(await asyncio.to_thread(process.stdout.readline))["id"])
+                    assert got[-1] == added
+                    asked = len(sandbox.requests)
+                    await sandbox.wait_for_requests(asked + 1)  # so that it was asked for the next
+                    process.send_signal(signal.SIGINT)
+                    out, _ = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+                assert (process.returncode, out) == (130, "")
+
+    def test_a_sandbox_that_is_followed_is_a_live_one(self):
+        with started("follow", "--sandbox", "--interval", "1s") as process:
+            assert json.loads(process.stdout.readline())["id"] > 0
+
+    @pytest.mark.parametrize(
+        "arguments", [("--interval", "0s"), ("--lookback", "0s"), ("--to", "sqlite:///x", "--checkpoint", "y")]
+    )
+    def test_wrong_use(self, arguments):
+        ran = infin8("follow", "--sandbox", *arguments)
+        assert ran.code == 2
+        assert arguments[0] in ran.err
+
+    def test_a_line_for_people_says_who_rang_whom(self):
+        call = Cdr(id=7, context="callin", disnumber="1380", callnumber="0100", extnumber="8001\x1b", billsec=9)
+        assert call_lines([call]).decode() == "  7  in   1380 > 0100 (8001 )  9 s\n"
+        assert call_lines([Cdr(id=8, context="new")]).decode() == "  8  new   >   not answered\n"

@@ -1,6 +1,7 @@
 """What the README and the examples show is run, so that it stays true."""
 
 import asyncio
+import os
 import re
 import runpy
 import shlex
@@ -113,3 +114,22 @@ class TestService:
         async with aiohttp.ClientSession() as http, http.get(service, params=WINDOW) as response:
             assert response.status == 502
             assert "1006" in await response.text()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_the_database_example_back_fills_and_follows_until_it_is_told_to_stop(environment, tmp_path, kind):
+    postgres = os.environ.get("INFIN8_TEST_POSTGRES")
+    if kind == "postgresql" and postgres is None:
+        pytest.skip("no PostgreSQL: INFIN8_TEST_POSTGRES is not set")
+    url = f"sqlite:///{tmp_path / 'calls.db'}" if kind == "sqlite" else postgres
+    variables = {**os.environ, "DATABASE_URL": url, "PYTHONUNBUFFERED": "1"}
+    ended = f"{datetime.now(BEIJING) - timedelta(minutes=1):%Y-%m-%d %H:%M:%S}"
+    environment.add_call(starttime=ended, endtime=ended)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, ROOT / "examples" / "to_postgres.py", env=variables, stdout=subprocess.PIPE
+    )
+    assert re.match(rb"\d+ new calls in \d+ days, \d+ of them were up to date", await process.stdout.readline())
+    assert re.fullmatch(rb"\d+ landed\n", await process.stdout.readline())
+    process.terminate()
+    await process.communicate()
+    assert process.returncode == 0

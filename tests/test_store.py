@@ -1,4 +1,4 @@
-"""Calls in a database, each exactly once: on SQLite, and on a PostgreSQL where `INFIN8_TEST_POSTGRES` says there is one."""
+"""Calls in a database, each exactly once: on SQLite, and on the PostgreSQL of `INFIN8_TEST_POSTGRES` if it is set."""
 
 import asyncio
 import os
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import asyncpg
 import pytest
 from attrs import evolve
 from sqlalchemy import create_engine, text
@@ -61,8 +62,6 @@ def run_sql(url, statement):
     """What a statement gives, through a driver and a transaction of the test's own."""
 
     async def main():
-        import asyncpg
-
         connection = await asyncpg.connect(url)
         try:
             return [tuple(row) for row in await connection.fetch(statement)]
@@ -278,7 +277,7 @@ class TestFollow:
         got: list[int] = []
         more = asyncio.Event()
 
-        def landed(cdrs):
+        async def landed(cdrs):
             got.extend(cdr.id for cdr in cdrs)
             more.set()
 
