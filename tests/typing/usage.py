@@ -1,7 +1,8 @@
 """What users write, as a type checker sees it. Checked, not run."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import assert_type
 
 import aiohttp
@@ -10,6 +11,7 @@ from infin8_async import (
     CallDirection,
     CallMethod,
     Cdr,
+    CdrFeed,
     CdrPage,
     CdrQuery,
     CdrStream,
@@ -20,6 +22,8 @@ from infin8_async import (
     RetryPolicy,
     StreamReport,
 )
+from infin8_async.export import to_csv
+from infin8_async.store import CdrStore, SaveResult, SyncReport
 from infin8_async.testing import Sandbox
 
 
@@ -43,6 +47,34 @@ async def read(session: Infin8Session) -> timedelta:
     assert_type(await session.count(CdrQuery.last(timedelta(hours=1), callmethod=CallMethod.DOUBLE)), int)
     assert_type(await session.page(CdrQuery.day(date(2020, 6, 10)), 2, per_page=50), CdrPage)
     return cdr.talk_time
+
+
+class Nowhere:
+    async def load(self) -> str | None:
+        return None
+
+    async def save(self, state: str) -> None:
+        assert_type(state, str)
+
+
+async def follow(session: Infin8Session, query: CdrQuery, path: Path) -> None:
+    async with session.follow(query, checkpoint=path, interval=timedelta(seconds=5)) as feed:
+        assert_type(feed, CdrFeed)
+        async for cdr in feed:
+            assert_type(cdr, Cdr)
+        async for cdrs in feed.batches():
+            assert_type(cdrs, Sequence[Cdr])
+    session.follow(query, checkpoint=Nowhere())
+    assert_type(feed.report.lateness, timedelta | None)
+
+
+async def keep(session: Infin8Session, query: CdrQuery) -> int:
+    async with CdrStore("sqlite:///calls.db") as store:
+        assert_type(await store.save([Cdr(id=1)]), SaveResult)
+        assert_type(await store.sync(session, query), SyncReport)
+        async for cdr in store:
+            assert_type(cdr, Cdr)
+        return await to_csv(store, "calls.csv")
 
 
 async def configure(http: aiohttp.ClientSession) -> AsyncIterator[Infin8Session]:
