@@ -1,6 +1,7 @@
 """The sandbox, asked by a bare client: it must not share the mistakes of ours."""
 
 import asyncio
+import gc
 import json
 from collections import Counter
 from datetime import date, datetime, timedelta
@@ -283,3 +284,11 @@ def test_the_plugin_gives_a_fixture_configured_by_its_marker(pytester):
     )
     result = pytester.runpytest_subprocess("-o", "asyncio_mode=auto", "--strict-markers")
     result.assert_outcomes(passed=2)
+
+
+async def test_it_may_be_collected_in_any_thread(recwarn):
+    """As garbage is: in whichever thread happens to run."""
+    sandboxes = [Sandbox(1)]
+    await asyncio.to_thread(sandboxes.clear)
+    await asyncio.to_thread(gc.collect)
+    assert [str(warning.message) for warning in recwarn] == []

@@ -374,7 +374,7 @@ async def test_killed_at_any_moment_and_started_again_the_table_is_the_platform_
             "INFIN8_ACCESSKEY": str.__str__(sandbox.credentials.accesskey),
             "INFIN8_USERNAME": sandbox.credentials.username,
         }
-        kills = int(os.environ.get("INFIN8_KILLS", "6"))
+        kills = int(os.environ.get("INFIN8_KILLS", "4"))
         assert await kill_until_done([what, url], environment, chance, kills, 2.5) == kills
         async with CdrStore(url) as store:
             assert await held(store) == await platform_rows(sandbox)

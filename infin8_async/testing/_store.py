@@ -60,7 +60,8 @@ class Store:
     """
 
     def __init__(self, calls: Iterable[Call], *, order: Order, ties: Ties, seed: int) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
+        # Python may collect it in any thread, and closes it there.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._database.close)
         columns = ", ".join(f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'}" for name in COLUMNS[1:])
         execute = self._database.execute
