@@ -13,7 +13,7 @@ from .models import BEIJING, Cdr, CdrQuery
 from .session import Infin8Session
 
 try:
-    from sqlalchemy import Connection, delete, event, func, insert, make_url, select
+    from sqlalchemy import Connection, Dialect, delete, event, func, insert, make_url, select
     from sqlalchemy.dialects import postgresql, sqlite
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
     from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -136,6 +136,7 @@ class CdrStore:
         except ModuleNotFoundError as error:
             raise ImportError(f"this store needs: pip install 'infin8-async[{extra}]'", name=error.name) from error
         self._is_sqlite = driver.startswith("sqlite")
+        self._upsert = _upsert(self._engine.dialect)
         self._writing = self._engine.execution_options(infin8_writes=True)
         if self._is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _set_up_sqlite)
@@ -295,16 +296,12 @@ class CdrStore:
 
     async def _save(self, connection: AsyncConnection, account: str, cdrs: Sequence[Cdr]) -> SaveResult:
         coming = {cdr.id: cdr for cdr in cdrs}
-        if not coming:
-            return SaveResult()
-        # Insert first and ask afterwards: to look for ids that are not there costs as much as to insert them.
-        rows = [_schema.row(account, cdr) for cdr in coming.values()]
-        new = set(await connection.scalars(self._insert_new, rows))
-        there = await self._there(connection, account, sorted(coming.keys() - new))
-        changed = [_schema.row(account, coming[call]) for call, cdr in there.items() if cdr != coming[call]]
-        if changed:
-            await connection.execute(self._replace, changed)
-        return SaveResult(len(new), len(changed), len(coming) - len(new) - len(changed))
+        there = await self._there(connection, account, sorted(coming))
+        write = [cdr for cdr in coming.values() if there.get(cdr.id) != cdr]
+        if write:
+            await connection.exec_driver_sql(self._upsert, _schema.rows(account, write, as_text=self._is_sqlite))
+        new = len(coming) - len(there)
+        return SaveResult(new, len(write) - new, len(there) - len(write) + new)
 
     async def _there(self, connection: AsyncConnection, account: str, ids: list[int]) -> dict[int, Cdr]:
         """Those of some calls that the store holds; their ids come sorted."""
@@ -318,20 +315,6 @@ class CdrStore:
             found = await connection.execute(wanted)
             there |= {row["id"]: _schema.record(row) for row in found.mappings()}
         return there
-
-    @property
-    def _insert_new(self) -> Any:  # noqa: ANN401  # two dialects, two types
-        """Insert calls, and give the ids of those that were not there."""
-        statement = (sqlite if self._is_sqlite else postgresql).insert(_schema.calls)
-        return statement.on_conflict_do_nothing(index_elements=["account", "id"]).returning(_schema.calls.c.id)
-
-    @property
-    def _replace(self) -> Any:  # noqa: ANN401  # as above
-        """Have calls that are there say what they say now."""
-        table = _schema.calls
-        statement = (sqlite if self._is_sqlite else postgresql).insert(table)
-        replaced = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-        return statement.on_conflict_do_update(index_elements=["account", "id"], set_=replaced)
 
     async def _held(self, account: str, day: CdrQuery) -> tuple[CdrQuery, int] | None:
         """The certified window of the ledger that holds a day, and its number of calls."""
@@ -443,6 +426,15 @@ async def _translated() -> AsyncGenerator[None]:
         raise StoreError(str(getattr(error, "orig", None) or error)) from error
     except OSError as error:
         raise StoreError(f"the database can't be reached: {error.strerror or error}") from error
+
+
+def _upsert(dialect: Dialect) -> str:
+    """Have a call be there, and say what it says now, in the SQL of a database."""
+    table = _schema.calls
+    statement = (sqlite if dialect.name == "sqlite" else postgresql).insert(table)
+    replaced = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    statement = statement.on_conflict_do_update(index_elements=["account", "id"], set_=replaced)
+    return str(statement.compile(dialect=dialect))
 
 
 def _make_tables(connection: Connection) -> None:
