@@ -58,9 +58,9 @@ class Calls:
     Attributes:
         start: Where the window begins, "YYYY-MM-DD HH:MM:SS" in Beijing time.
 
-        end: Where it ends, in the same form; now, if not given.
+        end: Where it ends, in the same form. If not given: now, or never for what follows.
 
-        day: One day in Beijing, YYYY-MM-DD. Without any window: today.
+        day: One day in Beijing, YYYY-MM-DD. Without any window: today, unless said otherwise above.
 
         last: The time that ends now: 90s, 15m, 2h, 7d.
 
