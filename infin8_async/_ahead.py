@@ -112,5 +112,5 @@ async def structured(page: PageBytes) -> list[Cdr]:
             break
     else:
         return cdrs
-    rows.clear()
+    del rows
     raise without_frames(failure)

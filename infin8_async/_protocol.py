@@ -7,7 +7,7 @@ gateway's body and the largest page.
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 import msgspec
 from attrs import asdict, frozen
 
-from ._structuring import UnreadableRowError, integer, structure
+from ._structuring import UnreadableRowError, decode_rows, integer, structure
 from .errors import (
     AuthenticationError,
     Infin8Error,
@@ -83,17 +83,16 @@ class PageBytes:
     status: int
     _rows: msgspec.Raw
 
-    def rows(self) -> list[object]:
+    def rows(self) -> Sequence[object]:
         """Decode the rows (a millisecond for 1,000 of them)."""
         try:
-            rows: list[object] = _decode(self._rows)
+            return decode_rows(self._rows)
+        except msgspec.ValidationError:
+            raise ResponseError(self.status, self.page, "data.data is no list") from None
         except (msgspec.DecodeError, RecursionError):
             raise ResponseError(self.status, self.page, "data.data is no JSON") from None
-        if not isinstance(rows, list):
-            raise ResponseError(self.status, self.page, "data.data is no list")
-        return rows
 
-    def structure(self, rows: list[object], *, first: int = 1) -> list[Cdr]:
+    def structure(self, rows: Sequence[object], *, first: int = 1) -> list[Cdr]:
         """
         Make records of some of the rows, the first of which is the page's row number *first*.
 

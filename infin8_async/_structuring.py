@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Any, Final
 
-from attrs import fields
+import msgspec
+from attrs import NOTHING, fields
 from cattrs import ClassValidationError, Converter
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs.gen import make_dict_structure_fn_from_attrs, override
 
 from .models import BEIJING, CallDirection, CallMethod, Cdr
 
-_FIELDS: Final = frozenset(a.name for a in fields(Cdr) if a.name != "extra")
+_Hook = Callable[[object, object], object]
+_FIELDS: Final = {a.name: a for a in fields(Cdr) if a.name != "extra"}
+_NAMES: Final = frozenset(_FIELDS)
 _TIME_LENGTH: Final = len("YYYY-MM-DD HH:MM:SS")
 _parse, _combine = datetime.fromisoformat, datetime.combine
-_EXTRA: Final = "\0extra"  # where a row carries its unlisted fields to the generated hook; no field of the platform
+_EXTRA: Final = "\0extra"  # where a row carries what is not listed to the generated function; no field of the platform
 
 
 class UnreadableRowError(ValueError):
@@ -102,11 +105,7 @@ def call_method(value: object, _: object = None) -> CallMethod | str:
     return _METHODS.get(text, text)
 
 
-def _untouched(value: Mapping[str, object], _: object) -> Mapping[str, object]:
-    return value
-
-
-_HOOKS: Final[Mapping[object, Callable[[object, object], object]]] = {
+_HOOKS: Final[Mapping[object, _Hook]] = {
     int: integer,
     str: _text,
     datetime | None: _time,
@@ -115,38 +114,82 @@ _HOOKS: Final[Mapping[object, Callable[[object, object], object]]] = {
 }
 
 
-def _make_converter(*, detailed: bool) -> Converter:
-    """A converter that hands each field of a row straight to the function for its type."""
-    converter = Converter(detailed_validation=detailed)
-    hooks = {a.name: override(struct_hook=_HOOKS[a.type]) for a in fields(Cdr) if a.name in _FIELDS}
-    hooks["id"] = override(struct_hook=_id)
-    hooks["extra"] = override(struct_hook=_untouched, rename=_EXTRA)
-    structure = make_dict_structure_fn(
+def _untouched(value: object, _: object) -> object:
+    return value
+
+
+def _generated(hooks: Mapping[str, _Hook | None], *, detailed: bool = False) -> Callable[[Mapping[str, object]], Cdr]:
+    """
+    A function of cattrs that makes a record of a row in which every field is there.
+
+    Args:
+        hooks: What each field goes through; None where it is taken as it is.
+
+        detailed: Whether an error says which field it comes from.
+    """
+    # Without defaults, the code that cattrs writes is one call with a keyword for each field. With them it would look
+    # for each whether it is there, and gather them in a dict first: half as slow again.
+    listed = [
+        a.evolve(default=NOTHING, converter=None if hooks[a.name] else str) for a in fields(Cdr) if a.name in hooks
+    ]
+    overrides = {name: override(struct_hook=hook) for name, hook in hooks.items()}
+    if "extra" in hooks:
+        overrides["extra"] = override(struct_hook=hooks["extra"], rename=_EXTRA)
+    return make_dict_structure_fn_from_attrs(
+        listed,
         Cdr,
-        converter,
+        Converter(),
         _cattrs_detailed_validation=detailed,
-        **hooks,  # type: ignore[arg-type]  # mypy takes the names of our fields for names of its options
+        _cattrs_prefer_attrib_converters=True,  # a field that has one is taken as it is
+        **overrides,  # type: ignore[arg-type]  # mypy takes the names of our fields for names of its options
     )
 
-    def structure_row(row: Mapping[str, object], kind: type[Cdr]) -> Cdr:
-        if not _FIELDS.issuperset(row):
-            row = {**row, _EXTRA: {name: value for name, value in row.items() if name not in _FIELDS}}
-        return structure(row, kind)
 
-    converter.register_structure_hook(Cdr, structure_row)
-    return converter
+# Rows as the platform documents them. msgspec checks names and types while it decodes, and what is a text or a number
+# already is handed on.
+_WIRE: Final[Mapping[object, object]] = {int: int, datetime | None: str | None}
+_Row: Final = msgspec.defstruct(
+    "_Row",
+    [
+        (name, Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] if name == "id" else _WIRE.get(a.type, str))
+        for name, a in _FIELDS.items()
+    ],
+    forbid_unknown_fields=True,
+    gc=False,
+)
+_decode_documented: Final = msgspec.json.Decoder(list[_Row]).decode  # type: ignore[valid-type]  # made at run time
+_documented: Final = _generated({name: None if a.type in (int, str) else _HOOKS[a.type] for name, a in _FIELDS.items()})
+
+# Rows of any other kind: every field is looked at, and may be missing.
+_decode: Final = msgspec.json.Decoder().decode
+_LENIENT: Final = {name: _HOOKS[a.type] for name, a in _FIELDS.items()} | {"id": _id, "extra": _untouched}
+_ABSENT: Final = dict.fromkeys(_NAMES - {"id"})
+_lenient: Final = _generated(_LENIENT)
+_explaining: Final = _generated(_LENIENT, detailed=True)
 
 
-_fast = _make_converter(detailed=False).get_structure_hook(Cdr)
-_explaining = _make_converter(detailed=True)
+def decode_rows(body: msgspec.Raw) -> Sequence[object]:
+    """
+    The rows of a page, ready to be structured; of no use for anything else.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON, or no list.
+    """
+    try:
+        return _decode_documented(body)
+    except msgspec.ValidationError:
+        rows = _decode(body)
+        if not isinstance(rows, list):
+            raise
+        return rows
 
 
-def structure(rows: Sequence[object], *, first: int = 1) -> list[Cdr]:
+def structure(rows: Sequence[Any], *, first: int = 1) -> list[Cdr]:
     """
     Make records of decoded rows, in their order.
 
     Args:
-        rows: What JSON held; objects, one hopes.
+        rows: Some that `decode_rows` gave; objects, one hopes.
 
         first: The number of the first of them on its page.
 
@@ -154,17 +197,27 @@ def structure(rows: Sequence[object], *, first: int = 1) -> list[Cdr]:
         UnreadableRowError: A row is no object, has no usable id, or a field that can't be read.
     """
     try:
-        return [_fast(row, Cdr) for row in rows]
+        if rows and isinstance(rows[0], _Row):
+            return [_documented(msgspec.structs.asdict(row)) for row in rows]
+        return [_lenient(_filled(row)) for row in rows]
     except (ValueError, KeyError, AttributeError, TypeError):
-        # Each row once more, with the converter that keeps account: it costs more, and is asked only here.
+        # Each row once more, by the function that keeps account: it costs more, and is asked only here.
         return [_explained(row, number) for number, row in enumerate(rows, first)]
 
 
+def _filled(row: Mapping[str, object]) -> dict[str, object]:
+    """A row with every field, None where it had none; those that are not listed go into one."""
+    extra = {} if _NAMES.issuperset(row) else {name: value for name, value in row.items() if name not in _NAMES}
+    return {**_ABSENT, **row, _EXTRA: extra}
+
+
 def _explained(row: object, number: int) -> Cdr:
+    if isinstance(row, _Row):
+        row = msgspec.structs.asdict(row)
     if not isinstance(row, dict):
         raise UnreadableRowError(number, None, f"is {_kind(row)}, not an object")
     try:
-        return _explaining.structure(row, Cdr)
+        return _explaining(_filled(row))
     except ClassValidationError as error:
         (first, note), *_ = error.group_exceptions()[0]
         reason = "is missing" if isinstance(first, KeyError) else str(first)
