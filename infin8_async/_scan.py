@@ -129,6 +129,8 @@ class Scan:
                     if cdrs:
                         self.received += len(cdrs)
                         yield cdrs
+                    # A page is let go before the next is made: two of them alive cost a sixth of the time.
+                    del cdrs
             if part.divided:
                 continue
             await self._ahead.discard(part.query)  # pages planned by a count that fell since
@@ -184,11 +186,13 @@ class Scan:
             else:
                 self._counted(part, page.total)
                 yield proof.admit(cdrs, growth=page.total - state)
+            empty = not cdrs
+            del cdrs
             state = page.total
             barren = barren + 1 if len(proof.seen) == known else 0
             proof.moved |= barren == _BARREN
             number += 1
-            if number > part.last or not cdrs or barren == _BARREN:
+            if number > part.last or empty or barren == _BARREN:
                 break
             page, cdrs = await self._read(part, number)
         if self._integrity == "repair" and not proof.complete:
