@@ -16,10 +16,14 @@ from ._windows import direction, divide
 from .errors import IncompleteResultError
 from .models import Cdr, CdrQuery, Integrity
 
-DEEP: Final = 50
-"""Pages past which a window is divided before it is read: page numbers cost the platform what they skip."""
+DEEP: Final = 50_000
+"""
+Rows past which a window is divided before it is read: page numbers cost the platform what they skip.
 
-_PART: Final = 30  # pages that a part of a deep window is meant to have: a busy hour may double that
+That deep, to skip costs a database about as much as the largest page itself.
+"""
+
+_PART: Final = 30_000  # rows that a part of a deep window is meant to have: a busy hour may double that
 _MOST_PARTS: Final = 64  # of one division; a part that is still deep is divided again when its turn comes
 _BARREN: Final = 16  # pages in a row without anything new that end a window: page numbers lead nowhere
 _MOST_INCOMPLETE: Final = 3  # parts that can't be made whole before the pull gives up
@@ -139,8 +143,9 @@ class Scan:
             if missed and self._integrity == "raise":
                 raise IncompleteResultError(self.total or 0, self.received)
             self._duplicates += part.proof.duplicates
-            self._before = part.proof.ids_at_the_borders(*part.query.ends)
             self._parts.popleft()
+            if self._parts:
+                self._before = part.proof.ids_at_the_borders(*part.query.ends)
         if self._divided:
             self.total = await self._count(query)
             missed |= self.received < min(self.expected, self.total)
@@ -215,14 +220,14 @@ class Scan:
         page = await self._ahead.take(part.query, 1)
         if self.total is None:
             self.total = self.expected = page.total
-        deep = _pages(page.total, page.per_page) > DEEP
+        deep = page.total > DEEP
         if not deep:
             part.learn(page.total, page.per_page)
             self._plan()
         cdrs = await structured(page)
         if deep:
             way = direction(cdrs)
-            parts = divide(part.query, min(_pages(page.total, page.per_page * _PART), _MOST_PARTS))[:: way or 1]
+            parts = divide(part.query, min(_pages(page.total, _PART), _MOST_PARTS))[:: way or 1]
             # A platform that counts in the farthest part what it counts in all does not go by these times.
             if way and len(parts) > 1 and await self._count(parts[-1]) < page.total:
                 part.divided = self._divided = True
@@ -247,7 +252,7 @@ class Scan:
         ahead = self._ahead
         for part, following in zip_longest(self._parts, islice(self._parts, 1, None)):
             first = None if part.known else ahead.peek(part.query, 1)
-            if first is not None and _pages(first.total, first.per_page) <= DEEP:
+            if first is not None and first.total <= DEEP:
                 part.learn(first.total, first.per_page)
             # The next part is opened early, so that it can be planned by the time this one is.
             near = part.known and part.last - part.planned < ahead.places

@@ -164,15 +164,13 @@ def _generated(hooks: Mapping[str, _Hook | None], *, detailed: bool = False) -> 
     return structure_row
 
 
-# Rows as the platform documents them. msgspec checks names and types while it decodes, and what is a text or a number
-# already is handed on.
+# Rows as the platform documents them: some fields may be missing. msgspec looks at names and types while it decodes, so
+# that what is a text or a number already is handed on.
 _WIRE: Final[Mapping[object, object]] = {int: int, datetime | None: str | None}
+_INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Row: Final = msgspec.defstruct(
     "_Row",
-    [
-        (name, Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] if name == "id" else _WIRE.get(a.type, str))
-        for name, a in _FIELDS.items()
-    ],
+    [("id", _INT64), *((name, _WIRE.get(a.type, str), a.default) for name, a in _FIELDS.items() if name != "id")],
     forbid_unknown_fields=True,
     gc=False,
 )

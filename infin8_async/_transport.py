@@ -156,14 +156,16 @@ class Transport:
 
 async def _whole_body(response: aiohttp.ClientResponse, page: int) -> bytes:
     """The body after decompression, refused while it streams once it is larger than any page could be."""
-    body = bytearray()
+    chunks: list[bytes] = []
+    size = 0
     async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > LARGEST_BODY:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LARGEST_BODY:
             response.close()
             raise ResponseError(response.status, page, f"a body of more than {LARGEST_BODY >> 20} MiB")
-    log.debug("page %d: HTTP %d, %d bytes", page, response.status, len(body))
-    return bytes(body)
+    log.debug("page %d: HTTP %d, %d bytes", page, response.status, size)
+    return b"".join(chunks)
 
 
 async def cancel(tasks: Iterable["asyncio.Task[PageBytes]"]) -> None:

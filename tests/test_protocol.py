@@ -1,8 +1,11 @@
 import json
+import pickle
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from attrs import evolve
+from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,6 +87,29 @@ class TestRows:
             astarttime=datetime(2020, 6, 10, 16, 4, 57, tzinfo=BEIJING),
             aendtime=datetime(2020, 6, 10, 16, 4, 59, tzinfo=BEIJING),
         )
+
+    def test_a_record_is_a_frozen_cdr_and_nothing_else_however_its_row_came(self):
+        documented, odd = cdrs(envelope([ROW]))[0], cdrs(envelope([{**ROW, "billsec": None}]))[0]
+        for cdr in (documented, odd):
+            assert type(cdr) is Cdr
+            assert pickle.loads(pickle.dumps(cdr)) == cdr
+            assert hash(cdr) == hash(documented)
+            with pytest.raises(FrozenInstanceError):
+                cdr.billsec = 1
+            with pytest.raises(FrozenInstanceError):
+                del cdr.billsec
+
+    def test_the_documented_row_takes_the_fast_way(self):
+        assert not isinstance(read(envelope([ROW])).rows()[0], dict)
+
+    @pytest.mark.parametrize("name", ROW)
+    def test_one_row_that_lacks_a_field_changes_nothing_about_its_neighbours(self, name):
+        less = {field: value for field, value in {**ROW, "id": 7}.items() if field != name or field == "id"}
+        both = cdrs(envelope([ROW, less, {**ROW, "recording": name}]))
+        assert both[0] == cdrs(envelope([ROW]))[0]
+        assert both[1] == evolve(both[0], id=7, **({} if name == "id" else {name: getattr(Cdr(id=7), name)}))
+        assert both[2] == evolve(both[0], extra={"recording": name})
+        assert both[0].extra is not both[1].extra
 
     @pytest.mark.parametrize(("given", "expected"), [("7", 7), ("", 0), (None, 0), ("-1", -1)])
     def test_a_number_may_come_as_text_or_not_at_all(self, given, expected):

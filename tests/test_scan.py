@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import timedelta
+from unittest import mock
 
 import msgspec
 import pytest
@@ -10,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import DAY, WINDOW, Platform, read
 
-from infin8_async import IncompleteResultError
-from infin8_async._scan import DEEP
+from infin8_async import IncompleteResultError, _scan
 
 LAST_SECOND = 86_399
 
@@ -26,6 +26,11 @@ PLATFORMS = st.builds(
     most_turns=st.integers(0, 12),
 )
 CONCURRENCY = st.integers(1, 12)
+
+
+def deep_at(rows: int):
+    """Windows of more rows than that are divided, into parts that are in proportion."""
+    return mock.patch.multiple(_scan, DEEP=rows, _PART=rows * 3 // 5)
 
 
 def ids(rows) -> list[int]:
@@ -50,6 +55,7 @@ def calls_arriving(chance: random.Random, often: float, at_most: int, seconds=No
     return arrive
 
 
+@deep_at(50)
 @settings(max_examples=300)
 @given(PLATFORMS, CONCURRENCY)
 def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pages(platform, concurrency):
@@ -63,9 +69,10 @@ def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pa
     assert {cdr.id for cdr in cdrs} == set(ids(platform.rows))
     assert (scan.complete, scan.certified, scan.duplicates, scan.recovered) == (True, True, 0, 0)
     assert scan.received == scan.expected == scan.total == len(platform.rows) == len(cdrs)
-    assert len(platform.requests) == pages or pages > DEEP
+    assert len(platform.requests) == pages or len(platform.rows) > 50
 
 
+@deep_at(50)
 @settings(max_examples=1500)
 @given(PLATFORMS, CONCURRENCY, st.floats(0, 0.9), st.integers(1, 80), st.booleans())
 def test_calls_that_arrive_meanwhile_never_hide_or_double_one(platform, concurrency, often, at_most, at_the_ends):
@@ -82,6 +89,7 @@ def test_calls_that_arrive_meanwhile_never_hide_or_double_one(platform, concurre
     assert scan.certified == (len(read_ids) == scan.total)
 
 
+@deep_at(50)
 @settings(max_examples=300)
 @given(PLATFORMS, CONCURRENCY, st.integers(2, 40))
 def test_rows_that_tie_in_an_order_of_no_stability_are_all_found(platform, concurrency, seconds):
@@ -96,6 +104,7 @@ def test_rows_that_tie_in_an_order_of_no_stability_are_all_found(platform, concu
     assert scan.certified
 
 
+@deep_at(50)
 @settings(max_examples=300)
 @given(PLATFORMS, CONCURRENCY, st.floats(0.01, 0.5))
 def test_removals_meanwhile_hide_nothing_that_remains(platform, concurrency, often):
@@ -250,6 +259,7 @@ async def test_raise_does_not_repair_and_raises_after_what_the_pages_held():
     assert len(platform.requests) == 6
 
 
+@deep_at(500)
 async def test_raise_ends_a_divided_pull_at_the_part_that_misses_rows():
     platform = platform_of(2_000, size=20)
     answer = platform.answer
@@ -264,6 +274,7 @@ async def test_raise_ends_a_divided_pull_at_the_part_that_misses_rows():
     assert error.received == len(cdrs) < 1_000
 
 
+@deep_at(250)
 class TestDeepWindows:
     @pytest.mark.parametrize("bounds", ["[]", "[)", "(]", "()"])
     @pytest.mark.parametrize("newest_first", [True, False])
@@ -277,7 +288,7 @@ class TestDeepWindows:
         assert error is None
         assert [cdr.id for cdr in cdrs] == ids(sorted(inside, reverse=newest_first))
         assert (scan.complete, scan.certified, scan.duplicates) == (True, True, 0)
-        assert max(page for _, page in platform.requests) <= DEEP
+        assert max(page for _, page in platform.requests) * 2 <= 250
         assert len(platform.requests) <= 750 * 1.1
 
     async def test_the_ids_remembered_are_those_of_one_part_and_its_border(self):
@@ -286,7 +297,7 @@ class TestDeepWindows:
         most = 0
         async for _ in scan.pages():
             most = max(most, len(scan._before) + len(scan._parts[0].proof.seen))
-        assert most <= DEEP * 2 + 10
+        assert most <= 250 + 10
 
     async def test_the_next_part_is_under_way_while_the_last_pages_of_this_one_are_read(self):
         platform = platform_of(1_500, size=5)
@@ -364,6 +375,7 @@ class TestDeepWindows:
         assert (error.expected, error.received) == (2007, 2000)
 
 
+@deep_at(1000)
 async def test_a_reader_never_has_more_than_concurrency_pages_ahead():
     platform = platform_of(2_000, size=20)
     scan = platform.scan(concurrency=5)
