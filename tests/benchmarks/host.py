@@ -1,0 +1,128 @@
+"""What the host of a pull notices of it: how late its own work comes, and what is fetched for nobody."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from statistics import median, quantiles
+from unittest import mock
+
+from infin8_async import Credentials, Infin8Session
+
+from . import library, peers, reference
+from .figures import Figure, in_turn, ratio, skipped
+from .server import Server
+
+_TICK = 0.001
+_MANY = 32
+
+
+async def _lags_beside(work: Awaitable[object]) -> list[float]:
+    """How many milliseconds too late a tick of one came, each time, while the work was done."""
+    lags = []
+
+    async def tick() -> None:
+        while True:
+            due = time.perf_counter() + _TICK
+            await asyncio.sleep(_TICK)
+            lags.append(1000 * (time.perf_counter() - due))
+
+    ticker = asyncio.ensure_future(tick())
+    await work
+    ticker.cancel()
+    return lags
+
+
+async def _thrown_away(url: str) -> None:
+    async with peers.connections(_MANY) as http:
+        async for _ in peers.window(peers.getter(http, url, 1000), reference.total, 1000, _MANY):
+            pass
+
+
+def loop(*, quick: bool) -> list[Figure]:
+    """A clock that ticks beside a pull, and the same beside fetching the same bytes to throw them away."""
+    pages, rounds = (5, 1) if quick else (200, 5)
+    row = "host's loop"
+    whole = mock.patch("infin8_async._ahead._PORTION", 10**9)
+    with Server(pages * 1000) as server:
+        url = server.url
+
+        def pull() -> None:
+            library.run(library.count(url, concurrency=_MANY), pages * 1000)
+
+        def in_one_go() -> None:
+            with whole:
+                pull()
+
+        works: dict[str, Callable[[], Awaitable[object]]] = {
+            "library": lambda: library.count(url, concurrency=_MANY),
+            "bytes": lambda: _thrown_away(url),
+        }
+        lags: dict[str, list[list[float]]] = {name: [] for name in works}
+        for _ in range(rounds):
+            for name, work in works.items():
+                lags[name].append(sorted(asyncio.run(_lags_beside(work()))))
+        taken = in_turn({"library": pull, "in one go": in_one_go}, rounds, warm=False)
+
+    def middle(name: str, part: Callable[[list[float]], float]) -> float:
+        return median(map(part, lags[name]))
+
+    def p99(these: list[float]) -> float:
+        return quantiles(these, n=100, method="inclusive")[98]
+
+    figures = []
+    for name, what in (("library", "lag"), ("bytes", "lag, bytes thrown away")):
+        most = 20 if name == "library" else None
+        figures += [
+            Figure(row, f"{what}, p50", middle(name, median), "ms"),
+            Figure(row, f"{what}, p99", middle(name, p99), "ms"),
+            Figure(
+                row, f"{what}, max", middle(name, max), "ms", most=most, note=f"worst {max(map(max, lags[name])):.0f}"
+            ),
+        ]
+    figures.append(Figure(row, "lag p99 / bytes thrown away", middle("library", p99) / middle("bytes", p99), most=2))
+    figures.append(
+        Figure(row, "cost of giving turns", 100 * (ratio(taken["library"], taken["in one go"]) - 1), "%", most=5)
+    )
+    return figures
+
+
+def unread(*, quick: bool) -> list[Figure]:
+    """Requests for rows that nobody reads: behind a reader who stays at the first row, and after a `break`."""
+    pages, concurrency, pause = 40, 16, 0.2 if quick else 1.0
+    row = "unread"
+
+    async def ours(url: str, *, leave: bool) -> None:
+        credentials = Credentials("a", "k", username="u")
+        async with Infin8Session(credentials, base_url=url, concurrency=concurrency, per_page=10) as session:
+            async for _ in session.cdrs(library.QUERY):
+                if leave:
+                    break
+                await asyncio.sleep(pause)
+                return
+            await asyncio.sleep(pause)
+
+    async def aiostream(url: str, *, leave: bool) -> None:
+        async with peers.connections(concurrency) as http:
+            async for _ in peers.aiostream_map(peers.getter(http, url, 10), pages, concurrency):
+                if leave:
+                    break
+                await asyncio.sleep(pause)
+                return
+            await asyncio.sleep(pause)
+
+    async def gather(url: str, *, leave: bool) -> None:
+        async with peers.connections(concurrency) as http:
+            for _ in await peers.gathered(peers.getter(http, url, 10), pages, concurrency):
+                return
+
+    figures = []
+    for name, pull in {"library": ours, "gather": gather, "aiostream": aiostream}.items():
+        if name == "aiostream" and not peers.installed(name):
+            figures.append(skipped(row, name, name))
+            continue
+        for leave, what in ((False, "behind a reader at its first row"), (True, "after a break at the first row")):
+            with Server(pages * 10, latency=0.01) as server:
+                asyncio.run(pull(server.url, leave=leave))
+                most = concurrency if name == "library" else None
+                figures.append(Figure(row, f"{name}, {what}", server.requests() - 1, "requests", most=most))
+    return figures
