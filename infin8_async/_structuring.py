@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Final
 
 import msgspec
 from attrs import NOTHING, define, fields
-from cattrs import ClassValidationError, Converter
+from cattrs import BaseConverter, ClassValidationError
 from cattrs.gen import make_dict_structure_fn_from_attrs, override
 
 from .models import BEIJING, CallDirection, CallMethod, Cdr
@@ -150,7 +151,7 @@ def _generated(hooks: Mapping[str, _Hook | None], *, detailed: bool = False) -> 
     draft = make_dict_structure_fn_from_attrs(
         listed,
         _Draft,
-        Converter(),
+        BaseConverter(),
         _cattrs_detailed_validation=detailed,
         _cattrs_prefer_attrib_converters=True,  # a field that has one is taken as it is
         **overrides,  # type: ignore[arg-type]  # mypy takes the names of our fields for names of its options
@@ -181,8 +182,11 @@ _documented: Final = _generated({name: None if a.type in (int, str) else _HOOKS[
 _decode: Final = msgspec.json.Decoder().decode
 _LENIENT: Final = {name: _HOOKS[a.type] for name, a in _FIELDS.items()} | {"id": _id, "extra": _untouched}
 _ABSENT: Final = dict.fromkeys(_NAMES - {"id"})
-_lenient: Final = _generated(_LENIENT)
-_explaining: Final = _generated(_LENIENT, detailed=True)
+
+
+@cache  # made when the first such row comes, not with the import
+def _lenient(*, detailed: bool = False) -> Callable[[Mapping[str, object]], Cdr]:
+    return _generated(_LENIENT, detailed=detailed)
 
 
 def decode_rows(body: msgspec.Raw) -> Sequence[object]:
@@ -216,7 +220,8 @@ def structure(rows: Sequence[Any], *, first: int = 1) -> list[Cdr]:
     try:
         if rows and isinstance(rows[0], _Row):
             return [_documented(msgspec.structs.asdict(row)) for row in rows]
-        return [_lenient(_filled(row)) for row in rows]
+        make = _lenient()
+        return [make(_filled(row)) for row in rows]
     except (ValueError, KeyError, AttributeError, TypeError):
         # Each row once more, by the function that keeps account: it costs more, and is asked only here.
         return [_explained(row, number) for number, row in enumerate(rows, first)]
@@ -234,7 +239,7 @@ def _explained(row: object, number: int) -> Cdr:
     if not isinstance(row, dict):
         raise UnreadableRowError(number, None, f"is {_kind(row)}, not an object")
     try:
-        return _explaining(_filled(row))
+        return _lenient(detailed=True)(_filled(row))
     except ClassValidationError as error:
         (first, note), *_ = error.group_exceptions()[0]
         reason = "is missing" if isinstance(first, KeyError) else str(first)
