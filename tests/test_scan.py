@@ -325,7 +325,9 @@ class TestDeepWindows:
 
         def answer(query, page, size):
             rows = by_end.answer(query, page, size)
-            renamed = [{"id": row["id"], "starttime": as_text(dialled[row["id"]])} for row in rows.rows()]
+            renamed = [
+                {"id": row["id"], "starttime": as_text(dialled[row["id"]])} for row in msgspec.json.decode(rows._rows)
+            ]
             return type(rows)(page, size, rows.total, 200, msgspec.Raw(msgspec.json.encode(renamed)))
 
         platform.answer = answer
