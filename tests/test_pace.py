@@ -13,7 +13,7 @@ from yarl import URL
 
 from infin8_async import Credentials, ResponseError, RetryPolicy, SystemFailureError, TransportError
 from infin8_async._pace import Pace
-from infin8_async._scan import Scan
+from infin8_async._pull.scan import Scan
 from infin8_async._transport import Tally, Transport
 
 
