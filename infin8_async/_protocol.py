@@ -8,8 +8,7 @@ gateway's body and the largest page.
 import html
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, quote_plus, urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 import msgspec
 from attrs import asdict, frozen
 
+from ._retries import retry_after, worth_another_try
 from ._structuring import UnreadableRowError, decode_rows, integer, structure
 from .errors import (
     AuthenticationError,
@@ -33,8 +33,6 @@ from .models import Cdr, CdrQuery, Credentials, Secret
 PATH: Final = "api/cdrs"
 LARGEST_BODY: Final = 64 * 2**20
 """Bytes of a body, after decompression, past which it is refused."""
-LONGEST_RETRY_AFTER: Final = 120.0
-"""Seconds of a `Retry-After` past which the error is raised at once."""
 
 _PLATFORM_ERRORS: Final[Mapping[int, type[PlatformError]]] = {
     1000: SystemFailureError,
@@ -151,7 +149,7 @@ def read_page(
             page,
             _phrase(status, headers),
             transient=worth_another_try(status),
-            retry_after=_retry_after(headers.get("Retry-After")),
+            retry_after=retry_after(headers.get("Retry-After")),
         )
     try:
         data = _read_data(body, per_page, secret)
@@ -248,42 +246,6 @@ def _phrase(status: int, headers: Mapping[str, str]) -> str:
         where = f"{target.scheme}://{target.hostname}" if target.hostname else "another path"
         phrase += f"; redirects are not followed, this one points to {where}"
     return phrase
-
-
-def worth_another_try(status: int) -> bool:
-    """Whether an HTTP status by itself says that the same request may succeed later."""
-    return (
-        status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    )
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from the header's seconds or date."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-
-
-def wait_before_retry(error: Exception) -> bool | float:
-    """
-    Whether a failed request deserves another try, in the form that stamina's hooks have.
-
-    Returns:
-        False: never; True: after our own wait; a number: after that many seconds, as the server asked.
-    """
-    if not isinstance(error, Infin8Error) or not error.transient:
-        return False
-    asked = getattr(error, "retry_after", None)
-    if asked is None:
-        return True
-    return float(asked) if asked <= LONGEST_RETRY_AFTER else False
 
 
 def without_frames(error: Infin8Error) -> Infin8Error:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from clock import run
@@ -22,7 +23,7 @@ class Wire(Transport):
 
     def __init__(self, platform: Platform, *, concurrency=8, max_rate=None, retry=None, latency=0.05) -> None:
         super().__init__(
-            None,
+            SimpleNamespace(connector=None),
             Credentials("a", "k", username="u"),
             URL("http://localhost"),
             concurrency=concurrency,
