@@ -94,11 +94,11 @@ class Transport:
         async def one_try() -> PageBytes:
             nonlocal tries
             tries += 1
-            if tries > 1:
-                tally.retries += 1
-                log.warning("page %d: try %d of %d, after: %s", page, tries, self._retry.attempts, failure)
             async with self._connections, self._pace.turn(excused=at_once):
                 tally.requests += 1
+                if failure is not None:
+                    tally.retries += 1
+                    log.warning("page %d: try %d of %d, after: %s", page, tries, self._retry.attempts, failure)
                 return await self._exchange(query, page, per_page)
 
         try:
