@@ -147,21 +147,21 @@ def read_page(
         raise ResponseError(
             status,
             page,
-            _phrase(status, headers),
+            _phrase(status, headers, secret),
             transient=worth_another_try(status),
             retry_after=retry_after(headers.get("Retry-After")),
         )
     try:
         data = _read_data(body, per_page, secret)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        kind = headers.get("Content-Type", "no content type")
+        kind = masked(headers.get("Content-Type", "no content type"), secret)
         ok = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-        detail = f"not JSON but {kind}, {len(body)} bytes" if ok else _phrase(status, headers)
+        detail = f"not JSON but {kind}, {len(body)} bytes" if ok else _phrase(status, headers, secret)
         raise ResponseError(status, page, detail, transient=ok) from None
     except _UndocumentedError as error:
         raise ResponseError(status, page, str(error)) from None
     if status >= HTTPStatus.BAD_REQUEST:
-        raise ResponseError(status, page, _phrase(status, headers))
+        raise ResponseError(status, page, _phrase(status, headers, secret))
     if data.total < 0 or data.per_page < 1:
         raise ResponseError(status, page, f"a total of {data.total} with {data.per_page} rows a page")
     # The page that the answer echoes is not relied on: it is ids and counts that show whether rows are missing.
@@ -236,16 +236,25 @@ def masked(message: object, secret: str) -> str:
     return _LONG_NUMBER.sub("***", text)[:200]
 
 
-def _phrase(status: int, headers: Mapping[str, str]) -> str:
+def _phrase(status: int, headers: Mapping[str, str], secret: str) -> str:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "no known status"
     if status in range(300, 400):
-        target = urlsplit(headers.get("Location", ""))
-        where = f"{target.scheme}://{target.hostname}" if target.hostname else "another path"
-        phrase += f"; redirects are not followed, this one points to {where}"
+        target = masked(_origin(headers.get("Location", "")), secret)
+        phrase += f"; redirects are not followed, this one points to {target}"
     return phrase
+
+
+def _origin(location: str) -> str:
+    """Where a redirect points to, without its path, which may hold anything."""
+    try:
+        target = urlsplit(location)
+        host = target.hostname
+    except ValueError:
+        return "no readable address"
+    return f"{target.scheme}://{host}" if host else "another path"
 
 
 def without_frames(error: Infin8Error) -> Infin8Error:

@@ -194,9 +194,7 @@ def test_a_rate_limit_is_found_and_kept_whichever_status_says_it(rate, status):
 
     wire = run(pull())
     assert wire.started[-1] < 1.5 * wire.ideal
-    at_first = [at for at in wire.refused if at < 5]
-    assert len(at_first) <= 20
-    assert len(wire.refused) - len(at_first) <= 0.1 * len(wire.started)
+    assert len(wire.refused) <= 18 + 0.05 * len(wire.started)  # 8 of them come before anything can be known
 
 
 def test_a_session_that_was_slowed_down_is_at_full_speed_again_soon_after_the_limit_is_gone():
@@ -205,14 +203,15 @@ def test_a_session_that_was_slowed_down_is_at_full_speed_again_soon_after_the_li
             return super().refusal(page) if self.started[-1] < 20 else None
 
     async def pull():
-        wire = LimitedAtFirst(platform_of(3000), rate=10, status=429, latency=0.05)
+        wire = LimitedAtFirst(platform_of(1500), rate=10, status=429, latency=0.05)
         await read(wire.scan())
         return wire
 
     started = run(pull()).started
     by_second = Counter(int(at) for at in started)
     assert by_second[18] <= 11
-    assert by_second[60] >= 120
+    assert max(by_second.values()) >= 120
+    assert started[-1] < 45
 
 
 @pytest.mark.parametrize("pulls", [1, 50])
@@ -236,7 +235,7 @@ def test_an_outage_of_two_seconds_costs_seconds(pulls):
 
     without, with_it = run(ends(range(0))), run(ends(range(2, 4)))
     assert max(with_it) - max(without) < 5.5
-    assert max(with_it) - min(with_it) < max(max(without) - min(without), 1) * 2 + 4
+    assert max(with_it) - min(with_it) < 5
 
 
 def test_no_stream_starves_behind_the_retries_of_another():
@@ -252,8 +251,7 @@ def test_no_stream_starves_behind_the_retries_of_another():
 
     async def go():
         wire = OneWindowFails(platform_of(20))
-        bad = [wire.start(wire.bad, page, 10, Tally()) for page in range(1, 101)]
-        await asyncio.sleep(1)
+        bad = [wire.start(wire.bad, page, 10, Tally()) for page in range(1, 9)]
         before = asyncio.get_running_loop().time()
         cdrs, _ = await read(wire.scan())
         took = asyncio.get_running_loop().time() - before
@@ -263,7 +261,7 @@ def test_no_stream_starves_behind_the_retries_of_another():
 
     rows, took = run(go())
     assert rows == 200
-    assert took < 100
+    assert took < 4
 
 
 def test_callers_who_give_up_leave_no_gap():
@@ -288,7 +286,7 @@ def test_callers_who_give_up_leave_no_gap():
 def test_a_session_whose_callers_give_up_after_a_second_goes_on_sending():
     async def go():
         wire = LeakyBucket(platform_of(1), rate=1, status=429, burst=0)
-        for _ in range(3600):
+        for _ in range(600):
             with suppress(TimeoutError, ResponseError):
                 async with asyncio.timeout(1):
                     await asyncio.gather(*(wire.fetch(WINDOW, 1, 10, Tally()) for _ in range(8)))
