@@ -23,8 +23,8 @@ _OVERSHOT: Final = 0.8  # of a rate that grew fast until it was refused: about w
 _NEAR: Final = 0.9  # of the limit: up to here the rate grows fast
 _PAST: Final = 1.1  # of the limit: it is gone
 _CREEP: Final = 0.008  # requests a second by which a good answer quickens a rate near the limit
-_TRICKLE: Final = 1.0  # requests a second at the least, to a platform that seems to be down
-_SLOWEST: Final = 0.1  # the same, if it says that it gets too many
+_LONGEST_IF_DOWN: Final = 1.0  # seconds between two requests to a platform that seems to be down
+_LONGEST_IF_TOO_MANY: Final = 10.0  # the same, if it says that it gets too many
 _LONGEST_PAUSE: Final = 3600.0  # seconds that a `Retry-After` is believed; then the platform is asked again
 
 
@@ -62,12 +62,16 @@ class Pace:
         self._changed = asyncio.Event()
 
     @asynccontextmanager
-    async def turn(self, *, excused: Callable[[Infin8Error], bool] = lambda _: False) -> AsyncGenerator[None]:
+    async def turn(
+        self, *, excused: Callable[[Infin8Error], bool] = lambda _: False, longest_wait: float = inf
+    ) -> AsyncGenerator[None]:
         """
         Wait for the turn to send one request, and learn from how the block ends.
 
         Args:
             excused: Whether an error says nothing about the platform's load.
+
+            longest_wait: Seconds between two requests past which a failure of this one does not space them.
 
         Raises:
             ResponseError: The platform asked for a pause that is longer than we wait. Nothing may be sent now.
@@ -83,7 +87,7 @@ class Pace:
             yield
         except Infin8Error as error:
             if error.transient and not excused(error):
-                self._trouble(error, started, _now())
+                self._trouble(error, started, _now(), longest_wait)
             raise
         else:
             self._good(started, _now())
@@ -117,7 +121,7 @@ class Pace:
         if started > self._slowed_at:
             self._rate.good(started, now, used=len(self._starts))
 
-    def _trouble(self, error: Infin8Error, started: float, now: float) -> None:
+    def _trouble(self, error: Infin8Error, started: float, now: float, longest_wait: float) -> None:
         self._failing += (1 - self._failing) / _MEMORY
         response = error if isinstance(error, ResponseError) else None
         if response is not None and response.retry_after:
@@ -127,7 +131,8 @@ class Pace:
         self._slowed_at = now
         too_many = response is not None and response.status == HTTPStatus.TOO_MANY_REQUESTS
         if too_many or self._failing > _MANY or self._rate.near_limit:
-            self._rate.refused(used=len(self._starts), least=_SLOWEST if too_many else _TRICKLE)
+            longest = min(longest_wait, _LONGEST_IF_TOO_MANY if too_many else _LONGEST_IF_DOWN)
+            self._rate.refused(used=len(self._starts), least=1 / longest if longest else inf)
         else:
             self._places = max(1.0, self._places / 2)
         log.info("slower: %d of %d requests at once, %.3f s apart", self._places, self._ceiling, self._interval)

@@ -94,7 +94,8 @@ class Transport:
         async def one_try() -> PageBytes:
             nonlocal tries
             tries += 1
-            async with self._connections, self._pace.turn(excused=at_once):
+            turn = self._pace.turn(excused=at_once, longest_wait=self._retry.wait_max)
+            async with self._connections, turn:
                 tally.requests += 1
                 if failure is not None:
                     tally.retries += 1

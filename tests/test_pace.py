@@ -436,6 +436,22 @@ def test_tries_are_counted_and_a_retry_after_past_two_minutes_ends_them(error, t
     assert (tally.requests, tally.retries) == (tries, tries - 1)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_longest_wait_of_the_policy_bounds_the_spacing_too(status):
+    class FailsOften(Wire):
+        def refusal(self, page):
+            return http(status) if len(self.started) <= 20 else None
+
+    async def pull(wait_max: float):
+        policy = RetryPolicy(attempts=50, wait_initial=0, wait_max=wait_max)
+        wire = FailsOften(platform_of(8), latency=0.001, retry=policy)
+        await read(wire.scan())
+        return wire.started[-1]
+
+    assert run(pull(0.0)) < 0.1
+    assert run(pull(0.1)) < 4
+
+
 def test_waits_double_and_stay_below_their_bound():
     class Always(Wire):
         def refusal(self, page):
