@@ -99,7 +99,7 @@ class Pace:
         """Seconds until the next request may start, as things are now; infinite while there is no place."""
         pause = self._pause_end - now
         if self._pause_error is not None and pause > LONGEST_RETRY_AFTER:
-            raise evolve(self._pause_error, retry_after=pause)
+            raise evolve(self._pause_error, page=None, retry_after=pause)
         if self._in_flight >= int(self._places):
             return inf
         return max(pause, self._starts[-1] + self._interval - now) if self._starts else pause
@@ -130,9 +130,9 @@ class Pace:
             return
         self._slowed_at = now
         too_many = response is not None and response.status == HTTPStatus.TOO_MANY_REQUESTS
-        if too_many or self._failing > _MANY or self._rate.near_limit:
-            longest = min(longest_wait, _LONGEST_IF_TOO_MANY if too_many else _LONGEST_IF_DOWN)
-            self._rate.refused(used=len(self._starts), least=1 / longest if longest else inf)
+        longest = min(longest_wait, _LONGEST_IF_TOO_MANY if too_many else _LONGEST_IF_DOWN)
+        if longest and (too_many or self._failing > _MANY or self._rate.near_limit):
+            self._rate.refused(used=len(self._starts), least=1 / longest)
         else:
             self._places = max(1.0, self._places / 2)
         log.info("slower: %d of %d requests at once, %.3f s apart", self._places, self._ceiling, self._interval)
