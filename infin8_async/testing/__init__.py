@@ -5,7 +5,7 @@ The pytest plugin that comes with it gives the fixture `infin8_sandbox`.
 """
 
 from ._platform import SandboxRequest
-from ._store import Bounds, Order, Ties
+from ._store import Bounds, Compared, Order, Ties
 from .sandbox import Latency, OnRequest, Sandbox
 
-__all__ = ["Bounds", "Latency", "OnRequest", "Order", "Sandbox", "SandboxRequest", "Ties"]
+__all__ = ["Bounds", "Compared", "Latency", "OnRequest", "Order", "Sandbox", "SandboxRequest", "Ties"]
