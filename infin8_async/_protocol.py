@@ -8,8 +8,7 @@ gateway's body and the largest page.
 import html
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, quote_plus, urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 import msgspec
 from attrs import asdict, frozen
 
+from ._retries import retry_after, worth_another_try
 from ._structuring import UnreadableRowError, decode_rows, integer, structure
 from .errors import (
     AuthenticationError,
@@ -33,8 +33,6 @@ from .models import Cdr, CdrQuery, Credentials, Secret
 PATH: Final = "api/cdrs"
 LARGEST_BODY: Final = 64 * 2**20
 """Bytes of a body, after decompression, past which it is refused."""
-LONGEST_RETRY_AFTER: Final = 120.0
-"""Seconds of a `Retry-After` past which the error is raised at once."""
 
 _PLATFORM_ERRORS: Final[Mapping[int, type[PlatformError]]] = {
     1000: SystemFailureError,
@@ -149,21 +147,21 @@ def read_page(
         raise ResponseError(
             status,
             page,
-            _phrase(status, headers),
+            _phrase(status, headers, secret),
             transient=worth_another_try(status),
-            retry_after=_retry_after(headers.get("Retry-After")),
+            retry_after=retry_after(headers.get("Retry-After")),
         )
     try:
         data = _read_data(body, per_page, secret)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        kind = headers.get("Content-Type", "no content type")
+        kind = masked(headers.get("Content-Type", "no content type"), secret)
         ok = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-        detail = f"not JSON but {kind}, {len(body)} bytes" if ok else _phrase(status, headers)
+        detail = f"not JSON but {kind}, {len(body)} bytes" if ok else _phrase(status, headers, secret)
         raise ResponseError(status, page, detail, transient=ok) from None
     except _UndocumentedError as error:
         raise ResponseError(status, page, str(error)) from None
     if status >= HTTPStatus.BAD_REQUEST:
-        raise ResponseError(status, page, _phrase(status, headers))
+        raise ResponseError(status, page, _phrase(status, headers, secret))
     if data.total < 0 or data.per_page < 1:
         raise ResponseError(status, page, f"a total of {data.total} with {data.per_page} rows a page")
     # The page that the answer echoes is not relied on: it is ids and counts that show whether rows are missing.
@@ -238,52 +236,25 @@ def masked(message: object, secret: str) -> str:
     return _LONG_NUMBER.sub("***", text)[:200]
 
 
-def _phrase(status: int, headers: Mapping[str, str]) -> str:
+def _phrase(status: int, headers: Mapping[str, str], secret: str) -> str:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "no known status"
     if status in range(300, 400):
-        target = urlsplit(headers.get("Location", ""))
-        where = f"{target.scheme}://{target.hostname}" if target.hostname else "another path"
-        phrase += f"; redirects are not followed, this one points to {where}"
+        target = masked(_origin(headers.get("Location", "")), secret)
+        phrase += f"; redirects are not followed, this one points to {target}"
     return phrase
 
 
-def worth_another_try(status: int) -> bool:
-    """Whether an HTTP status by itself says that the same request may succeed later."""
-    return (
-        status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    )
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from the header's seconds or date."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
+def _origin(location: str) -> str:
+    """Where a redirect points to, without its path, which may hold anything."""
     try:
-        until = parsedate_to_datetime(value)
+        target = urlsplit(location)
+        host = target.hostname
     except ValueError:
-        return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-
-
-def wait_before_retry(error: Exception) -> bool | float:
-    """
-    Whether a failed request deserves another try, in the form that stamina's hooks have.
-
-    Returns:
-        False: never; True: after our own wait; a number: after that many seconds, as the server asked.
-    """
-    if not isinstance(error, Infin8Error) or not error.transient:
-        return False
-    asked = getattr(error, "retry_after", None)
-    if asked is None:
-        return True
-    return float(asked) if asked <= LONGEST_RETRY_AFTER else False
+        return "no readable address"
+    return f"{target.scheme}://{host}" if host else "another path"
 
 
 def without_frames(error: Infin8Error) -> Infin8Error:

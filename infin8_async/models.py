@@ -458,14 +458,17 @@ class RetryPolicy:
 
     Retried are: no whole answer, the statuses 408, 429 and 5xx, a 200 that is no JSON, and the platform's code 1000.
     Everything else is final at once. Waits double from one try to the next and are jittered. A `Retry-After` (seconds
-    or a date) is obeyed up to 120 s; one that asks for more ends the tries at once.
+    or a date) is obeyed up to 120 s. One that asks for more is raised at once, and again by every call of the session,
+    without a request, until 120 s of it are left (or of an hour, if it asks for more than that). If the server closes a
+    connection as a request is sent, the first retry does not wait.
 
     Attributes:
         attempts: How often a request is sent at the most; 1 means no retry.
 
         wait_initial: The wait before the first retry, in seconds.
 
-        wait_max: The longest wait of our own choice, in seconds.
+        wait_max: The longest wait of our own choice, in seconds. It also bounds the time between two requests of a
+            session that was refused for sending too many.
     """
 
     attempts: int = field(default=5, validator=_number(1, whole=True))
