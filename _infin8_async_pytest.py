@@ -56,7 +56,10 @@ def _fixture_for(request: pytest.FixtureRequest) -> str:
         marker = request.node.get_closest_marker("asyncio")
         scope = marker and marker.kwargs.get("loop_scope")
         return _in_loop_of(scope or request.config.getini("asyncio_default_test_loop_scope"))
-    return _refuse("infin8_sandbox needs an event loop: install pytest-asyncio, or mark the test for anyio's plugin")
+    return _refuse(
+        "infin8_sandbox needs an event loop: "
+        "install pytest-asyncio (0.26 or later), or mark the test for anyio's plugin"
+    )
 
 
 def _refuse(why: str) -> NoReturn:
@@ -68,9 +71,13 @@ def _in_loop_of(scope: str) -> str:
 
 
 def _pytest_asyncio(config: pytest.Config) -> ModuleType | None:
-    """Pytest-asyncio, if it takes part in this run: pytest has imported it then."""
+    """Pytest-asyncio, if it takes part in this run (pytest has imported it then) and knows the scopes of loops."""
     plugin = sys.modules.get("pytest_asyncio.plugin")
-    return sys.modules["pytest_asyncio"] if plugin and config.pluginmanager.is_registered(plugin) else None
+    if plugin is None or not config.pluginmanager.is_registered(plugin):
+        return None
+    pytest_asyncio = sys.modules["pytest_asyncio"]
+    major, minor = pytest_asyncio.__version__.split(".")[:2]
+    return pytest_asyncio if (int(major), int(minor)) >= (0, 26) else None
 
 
 def _running() -> "Callable[[pytest.FixtureRequest], AsyncIterator[Sandbox]]":

@@ -120,7 +120,7 @@ class _Envelope(msgspec.Struct):
 
 
 class _LooseData(msgspec.Struct):
-    """As `_Data`, of whatever types."""
+    """The fields of `_Data`, of any type."""
 
     data: msgspec.Raw = msgspec.Raw()
     total: object = None
@@ -128,7 +128,7 @@ class _LooseData(msgspec.Struct):
 
 
 class _LooseEnvelope(msgspec.Struct):
-    """An answer of the platform or of its gateway, of whatever types."""
+    """An answer of the platform or of its gateway, whose fields may be of any type."""
 
     code: object = msgspec.UNSET
     ret: object = msgspec.UNSET
@@ -215,7 +215,7 @@ def _as_utf8(body: bytes, content_type: str) -> bytes:
         except (LookupError, ValueError, Warning):  # no charset that Python knows, or not that of the body
             pass
     if not body.isascii():
-        body.decode()  # the decoders look at the rows later, or not at all
+        body.decode()  # checked now: the decoders look at the rows later, or not at all
     while body.startswith(codecs.BOM_UTF8):
         body = body.removeprefix(codecs.BOM_UTF8).lstrip()
     return body

@@ -181,4 +181,7 @@ async def cancel(tasks: Iterable["asyncio.Task[PageBytes]"]) -> None:
             cancelled = error
             pending = {task for task in pending if not task.done()}
     if cancelled is not None:
-        raise cancelled
+        try:
+            raise cancelled
+        finally:
+            del cancelled  # or it and this frame would hold each other

@@ -234,7 +234,7 @@ class Infin8Session:
             raise RuntimeError(f"this session is {'closed' if self._closed else 'open already'}: make a new one")
         loop = asyncio.get_running_loop()
         http = self._callers_http
-        # The public property of it warns that it is deprecated; a session of another kind may have none.
+        # Its public property warns that it is deprecated. An object that wraps a session may have neither.
         if getattr(http, "_loop", None) not in (None, loop):
             raise RuntimeError("http_session belongs to another event loop: make it in the one that uses it")
         if http is None:

@@ -75,7 +75,15 @@ def test_without_a_plugin_that_runs_a_loop_the_fixture_says_what_to_install(run,
         "def test_own(): pass\ndef test_asking(infin8_sandbox): pass", "-p", "refuse", *NO_PLUGIN, "-p", "no:logging"
     )
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*infin8_sandbox needs an event loop: install pytest-asyncio, or mark*"])
+    result.stdout.fnmatch_lines(["*infin8_sandbox needs an event loop: install pytest-asyncio*"])
+
+
+def test_a_pytest_asyncio_that_is_too_old_breaks_no_run_and_is_named_where_the_fixture_is_asked_for(run, pytester):
+    age = "pytest_asyncio.__version__ = '0.23.8'; pytest_asyncio.fixture = pytest.fixture"
+    pytester.makepyfile(old=f"import pytest, pytest_asyncio; {age}")
+    result = run("def test_own(): pass\ndef test_asking(infin8_sandbox): pass", "-p", "old")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*install pytest-asyncio (0.26 or later)*"])
 
 
 @pytest.mark.parametrize(
