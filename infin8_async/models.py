@@ -279,7 +279,7 @@ class CdrQuery:
         try:
             start = now - span
         except OverflowError:
-            raise ValueError(f"a span of {span} does not end in the years 1 to 9999") from None
+            raise ValueError(f"a span of {span} is out of range: it must lie in the years 1 to 9999") from None
         return cls(start, now, **filters)
 
     @property
