@@ -178,9 +178,19 @@ async def _whole_body(response: aiohttp.ClientResponse, page: int) -> bytes:
 
 
 async def cancel(tasks: Iterable["asyncio.Task[PageBytes]"]) -> None:
-    """Cancel tasks and wait until every one has ended, however it ends."""
-    pending = [task for task in tasks if not task.done()]
+    """Cancel tasks and wait until every one has ended, however it ends and however often the caller is cancelled."""
+    pending = {task for task in tasks if not task.done()}
     for task in pending:
         task.cancel()
-    if pending:
-        await asyncio.wait(pending)
+    cancelled: asyncio.CancelledError | None = None
+    while pending:
+        try:
+            _, pending = await asyncio.wait(pending)
+        except asyncio.CancelledError as error:  # a cancel scope of anyio cancels again at every wait
+            cancelled = error
+            pending = {task for task in pending if not task.done()}
+    if cancelled is not None:
+        try:
+            raise cancelled
+        finally:
+            del cancelled  # or it and this frame would hold each other

@@ -317,23 +317,6 @@ class TestFaults:
             Sandbox(0).fail(**kinds)
 
 
-def test_the_plugin_gives_a_fixture_configured_by_its_marker(pytester):
-    pytester.makepyfile(
-        """
-        import pytest
-
-        @pytest.mark.infin8_sandbox(3, order="oldest")
-        async def test_marked(infin8_sandbox):
-            assert len(infin8_sandbox) == 3
-
-        async def test_plain(infin8_sandbox):
-            assert len(infin8_sandbox) == 1000
-        """
-    )
-    result = pytester.runpytest_subprocess("-o", "asyncio_mode=auto", "--strict-markers")
-    result.assert_outcomes(passed=2)
-
-
 async def test_it_may_be_collected_in_any_thread(monkeypatch):
     """As garbage is: in whichever thread happens to run."""
     trouble = []

@@ -1,7 +1,7 @@
 """
 The platform for your own tests: on a loopback port, in process, as documented, and as unpleasant as you like.
 
-The pytest plugin that comes with it gives the fixture `infin8_sandbox`.
+The pytest plugin that comes with the distribution gives the fixture `infin8_sandbox`.
 """
 
 from ._platform import SandboxRequest
