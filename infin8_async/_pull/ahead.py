@@ -75,7 +75,13 @@ class Ahead:
     def start(self, query: CdrQuery, page: int) -> None:
         """Have a page fetched, to be read later."""
         if (query, page) not in self._requests:
-            self._requests[query, page] = _Request(self._start(query, page), self._counted.get(query, 0))
+            task = self._start(query, page)
+            task.add_done_callback(lambda task: self._came(query, task))
+            self._requests[query, page] = _Request(task, self._counted.get(query, 0))
+
+    def _came(self, query: CdrQuery, task: "asyncio.Task[PageBytes]") -> None:
+        if not task.cancelled() and not task.exception():
+            self._counted[query] = max(task.result().total, self._counted.get(query, 0))
 
     def peek(self, query: CdrQuery, page: int) -> PageBytes | None:
         """A page that was started, if it has come by now. It stays to be read."""
@@ -115,7 +121,8 @@ class Ahead:
         cdrs = await structured(taken)
         length = (page - 1) * size + len(cdrs) if len(cdrs) < size else taken.total  # as its rows show it
         fell = min(taken.total, length) < request.counted
-        self._counted[query] = taken.total if fell else max(taken.total, self._counted.get(query, 0))
+        if fell:
+            self._counted[query] = taken.total
         return Answer(taken.page, taken.per_page, taken.total, fell, cdrs)
 
     async def discard(self, query: CdrQuery | None = None) -> None:
