@@ -67,10 +67,13 @@ class Ahead:
 
     def __del__(self) -> None:
         # A reader that broke off and let go of its stream wants no more of it. The session awaits what ends here.
-        # Garbage is collected in any thread, also after the loop has ended.
         for request in self._requests.values():
-            with suppress(RuntimeError):
-                request.task.get_loop().call_soon_threadsafe(request.task.cancel)
+            loop = request.task.get_loop()
+            if loop is _running_loop():
+                request.task.cancel()
+            else:  # garbage is collected in any thread, also after the loop has ended
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(request.task.cancel)
 
     @property
     def room(self) -> int:
@@ -100,7 +103,7 @@ class Ahead:
             return None
         return request.task.result()
 
-    async def read(self, query: CdrQuery, page: int, *, size: int = 0) -> Answer:
+    async def read(self, query: CdrQuery, page: int, *, size: int = 0, refill: Callable[[], None] = lambda: None) -> Answer:
         """
         Wait for a page, free its place, and make records of its rows. One that was not started is fetched now.
 
@@ -111,6 +114,8 @@ class Ahead:
 
             size: How many rows a full page has; 0 if that is not known.
 
+            refill: Called when the page has come, to start others in its place.
+
         Raises:
             Infin8Error: The page could not be fetched or read.
 
@@ -119,6 +124,7 @@ class Ahead:
         self.start(query, page)
         request = self._requests[query, page]
         taken = await self._take(query, page)
+        refill()
         cdrs = await structured(taken)
         length = (page - 1) * size + len(cdrs) if len(cdrs) < size else taken.total  # as its rows show it
         fell = min(taken.total, length) < request.counted
@@ -173,3 +179,10 @@ async def structured(page: PageBytes) -> list[Cdr]:
         return cdrs
     del rows
     raise without_frames(failure)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

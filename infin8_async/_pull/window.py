@@ -129,8 +129,7 @@ class Window:
                 return
             number += 1
             self._part.planned = max(self._part.planned, number)
-            self._plan()
-            page = await self._ahead.read(self._query, number, size=self.size)
+            page = await self._ahead.read(self._query, number, size=self.size, refill=self._plan)
 
     def _leave_the_rest(self, first: datetime | None, last: datetime | None) -> None:
         """Leave what follows a page to be read by time. *first* and *last* are the page's first and last dial time."""
