@@ -89,12 +89,8 @@ class Ahead:
         if self._closed:
             raise RuntimeError("the stream was closed meanwhile")
         task = self._start(query, page or 1, rows)
-        task.add_done_callback(partial(self._came, query))
+        task.add_done_callback(partial(_note, self._counted, query))  # it must not keep this object alive
         self._requests[query, page] = _Request(task, self._counted.get(query, 0))
-
-    def _came(self, query: CdrQuery, task: "asyncio.Task[PageBytes]") -> None:
-        if not task.cancelled() and not task.exception():
-            self._counted[query] = max(task.result().total, self._counted.get(query, 0))
 
     def peek(self, query: CdrQuery, page: int) -> PageBytes | None:
         """A page that was started, if it has come by now. It stays to be read."""
@@ -103,7 +99,9 @@ class Ahead:
             return None
         return request.task.result()
 
-    async def read(self, query: CdrQuery, page: int, *, size: int = 0, refill: Callable[[], None] = lambda: None) -> Answer:
+    async def read(
+        self, query: CdrQuery, page: int, *, size: int = 0, refill: Callable[[], None] = lambda: None
+    ) -> Answer:
         """
         Wait for a page, free its place, and make records of its rows. One that was not started is fetched now.
 
@@ -179,6 +177,12 @@ async def structured(page: PageBytes) -> list[Cdr]:
         return cdrs
     del rows
     raise without_frames(failure)
+
+
+def _note(counted: dict[CdrQuery, int], query: CdrQuery, task: "asyncio.Task[PageBytes]") -> None:
+    """Take note of the count in an answer as soon as it has come."""
+    if not task.cancelled() and not task.exception():
+        counted[query] = max(task.result().total, counted.get(query, 0))
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
