@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, CycloptsError, Parameter
 
-from ._cli_options import Calls, Platform, UsageError, today, usage
-from ._cli_output import SUFFIXES, call_lines, in_thread, say, write_out, writing
-from ._cli_progress import Bar, closing
-from ._cli_progress import calls as in_words
-from .errors import Infin8Error
-from .export import arrow, json_lines
-from .models import Cdr, Integrity, check_number
-from .stream import StreamReport
-from .testing import Order, Sandbox, Ties
+from ..errors import Infin8Error
+from ..export import arrow, json_lines
+from ..models import Cdr, Integrity, check_number
+from ..stream import StreamReport
+from ..testing import Order, Sandbox, Ties
+from .options import Calls, Platform, UsageError, today, usage
+from .output import SUFFIXES, call_lines, in_thread, say, write_out, writing
+from .progress import Bar, closing
+from .progress import calls as in_words
 
 if TYPE_CHECKING:
-    from .store import CdrStore, SyncProgress
+    from ..store import CdrStore, SyncProgress
 
 _DONE, _FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 _LAST_PORT: Final = 65_535
@@ -271,7 +271,7 @@ async def _store(url: str) -> AsyncGenerator["CdrStore"]:
         UsageError: Its address is none, or an extra is missing.
     """
     try:
-        from .store import CdrStore  # noqa: PLC0415  # it belongs to an extra
+        from ..store import CdrStore  # noqa: PLC0415  # it belongs to an extra
 
         store = CdrStore(url)
     except (ImportError, ValueError) as error:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 from attrs import fields
 
-from ._files import StrPath, written_whole
-from .models import Cdr
-from .stream import CdrStream
+from .._files import StrPath, written_whole
+from ..models import Cdr
+from ..stream import CdrStream
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch, Schema, Table  # type: ignore[import-untyped]

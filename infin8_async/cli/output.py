@@ -15,8 +15,8 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from .export import AsyncWrite, csv_writer, in_threads, json_lines, jsonl_writer, parquet_writer
-from .models import CallMethod, Cdr
+from ..export import AsyncWrite, csv_writer, in_threads, json_lines, jsonl_writer, parquet_writer
+from ..models import CallMethod, Cdr
 
 SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
 """The kinds of file there are."""

@@ -1,0 +1,1 @@
+"""The command line `infin8`. Only `__main__` imports it."""
