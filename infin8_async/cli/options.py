@@ -251,6 +251,10 @@ class Platform:
             raise UsageError(f"the access key can't be read from {self.accesskey_file}: {what}") from None
 
 
+CALLS: Final = Calls()
+PLATFORM: Final = Platform()
+
+
 def today() -> date:
     """The present day in Beijing."""
     return datetime.now(BEIJING).date()
