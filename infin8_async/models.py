@@ -8,7 +8,7 @@ from enum import StrEnum
 from math import inf
 from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
 
-from attrs import Attribute, evolve, field, frozen, validators
+from attrs import Attribute, asdict, evolve, field, frozen, validators
 
 BEIJING: Final[tzinfo] = timezone(timedelta(hours=8))
 """The platform's zone, UTC+8 all year: its records and its filters are in Beijing time."""
@@ -18,6 +18,11 @@ Integrity = Literal["repair", "raise", "off"]
 
 _SECOND = timedelta(seconds=1)
 _PLATFORM_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+
+
+def platform_text(time: datetime) -> str:
+    """A Beijing time as the platform writes it: `YYYY-MM-DD HH:MM:SS`."""
+    return time.isoformat(" ")[:19]  # strftime does not pad years before 1000
 
 
 class CallDirection(StrEnum):
@@ -265,6 +270,11 @@ class CdrQuery:
         """The *span* of time that ends now. Both ends are fixed at once."""
         now = datetime.now(BEIJING)
         return cls(now - span, now, **filters)
+
+    @property
+    def filters(self) -> dict[str, str | None]:
+        """The filters under the platform's names; None for each that is not set."""
+        return {name: value for name, value in asdict(self).items() if name not in ("starttime", "endtime")}
 
     @property
     def ends(self) -> tuple[datetime, datetime]:

@@ -19,7 +19,7 @@ from ..export.csv import csv_writer
 from ..export.jsonl import json_lines, jsonl_writer
 from ..export.parquet import parquet_writer
 from ..export.writing import AsyncWrite, in_threads
-from ..models import CallMethod, Cdr
+from ..models import CallMethod, Cdr, platform_text
 
 SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
 """The kinds of file there are."""
@@ -95,7 +95,7 @@ def call_lines(cdrs: Sequence[Cdr]) -> bytes:
 def _cell(cdr: Cdr, name: str) -> str:
     value: object = getattr(cdr, name)
     if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(" ")
+        return platform_text(value)
     return printable(value.name.lower() if isinstance(value, CallMethod) else str(value if value is not None else ""))
 
 

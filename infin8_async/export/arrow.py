@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import fields
 
+from .._extras import requires
 from ..models import Cdr
 from .columns import extra_text, values_of
 from .writing import batches_of, finished
@@ -42,13 +43,8 @@ def arrow() -> Any:  # noqa: ANN401  # pyarrow has no types
     Raises:
         ImportError: It is not installed; the message says what to do.
     """
-    try:
-        # It belongs to an extra, and takes its time.
-        import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "pyarrow":
-            raise
-        raise ImportError("Arrow and Parquet need: pip install 'infin8-async[arrow]'", name=error.name) from error
+    with requires("arrow", "pyarrow", what="Arrow and Parquet need"):
+        import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: PLC0415  # it takes its time
     return pyarrow
 
 
