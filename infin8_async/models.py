@@ -83,8 +83,8 @@ def _a_text(_: object, attribute: "Attribute[str]", value: object) -> None:
         raise ValueError(f"{attribute.name} is empty")
 
 
-def _secret(value: object) -> object:
-    return Secret(value) if isinstance(value, str) else value
+def _secret(value: str) -> str:
+    return Secret(value) if isinstance(value, str) else value  # the validator refuses what is not a string
 
 
 @frozen
@@ -158,11 +158,11 @@ def _a_time(value: object) -> datetime:
     return value.astimezone(BEIJING)
 
 
-def _start(value: object) -> datetime:
+def _start(value: datetime | str) -> datetime:
     return _a_time(value).replace(microsecond=0)
 
 
-def _end(value: object) -> datetime | None:
+def _end(value: datetime | str | None) -> datetime | None:
     if value is None:
         return None
     end = _a_time(value)
@@ -182,11 +182,18 @@ def _member(kind: type[_E], value: object) -> _E | None:
         raise ValueError(f"{value!r} is no {kind.__name__}: the platform knows {known}") from None
 
 
-def _direction(value: object) -> CallDirection | None:
+Direction = CallDirection | Literal["callin", "callout"]
+"""A direction to filter by."""
+
+Method = CallMethod | Literal["0", "1", "2", "3", "4", "5", "6", 0, 1, 2, 3, 4, 5, 6]
+"""A method to filter by."""
+
+
+def _direction(value: Direction | None) -> CallDirection | None:
     return _member(CallDirection, value)
 
 
-def _method(value: object) -> CallMethod | None:
+def _method(value: Method | None) -> CallMethod | None:
     return _member(CallMethod, value)
 
 
@@ -204,8 +211,8 @@ class Filters(TypedDict, total=False):
     extnumber: str | None
     disnumber: str | None
     callnumber: str | None
-    context: CallDirection | str | None
-    callmethod: CallMethod | str | int | None
+    context: Direction | None
+    callmethod: Method | None
     userid: str | None
     memberid: str | None
 
