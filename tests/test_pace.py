@@ -8,6 +8,7 @@ import pytest
 from clock import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import cases
 from simulation import WINDOW, Platform, read
 from yarl import URL
 
@@ -207,7 +208,7 @@ def test_waits_double_and_stay_below_their_bound():
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 @given(st.integers(1, 200), st.integers(1, 30))
 def test_a_maximum_rate_holds_over_any_second(rate, concurrency):
     async def go():
