@@ -320,7 +320,7 @@ def test_the_closing_line_tells_complete_from_certified(changes: dict[str, int],
 
 @pytest.mark.parametrize(
     ("integrity", "said"),
-    [("repair", r"infin8: the platform counts 5 rows, only 1 could be read"), ("off", r"1 call .*NOT COMPLETE")],
+    [("repair", r"infin8: the platform counts 5 rows, but only 1 could be read"), ("off", r"1 call .*NOT COMPLETE")],
 )
 async def test_an_incomplete_pull_gives_what_there_is_and_exits_1(integrity: str, said: str):
     async with Sandbox(calls=0) as sandbox:
