@@ -302,11 +302,11 @@ async def test_verbose_tells_of_each_request_that_is_sent_again():
 @pytest.mark.parametrize(
     ("changes", "counted", "said"),
     [
-        ({}, 12, ("10 calls in x.csv in 1.2 s, complete: all that were there from beginning to end; "
+        ({}, 12, ("10 calls in x.csv in 1.2 s, complete: all calls that were there from beginning to end; "
                   "the platform now counts 12.")),
         ({"certified": True, "recovered": 2, "duplicates": 3, "retries": 4}, 10,
          ("10 calls in x.csv in 1.2 s, complete: exactly as many as the platform counts; "
-          "2 found again after they had moved; 3 dropped as duplicates; 4 retries.")),
+          "2 had moved and were found again; 3 dropped as duplicates; 4 retries.")),
         ({"complete": False}, 12, "10 calls in x.csv in 1.2 s, NOT COMPLETE: the platform counts 12."),
     ],
 )  # fmt: skip
@@ -394,16 +394,16 @@ async def test_options_win_over_the_environment():
         (("pull", "--sandbox", "--last", "9000y"), "out of range"),
         (("pull", "--sandbox", "--context", "sideways"), "--context"),
         (("pull", "--sandbox", "--extnumber", ""), "extnumber is empty"),
-        (("pull", "--sandbox", "-o", "calls.xlsx"), "ends in .jsonl or .csv or .parquet"),
-        (("pull", "--sandbox", "-o", "calls.jsonl", "--spreadsheet"), "--spreadsheet is for"),
-        (("pull", "--sandbox", "--spreadsheet"), "--spreadsheet is for"),
-        (("pull", "--sandbox", "-o", "{tmp}"), "no file"),
+        (("pull", "--sandbox", "-o", "calls.xlsx"), "end in .jsonl or .csv or .parquet"),
+        (("pull", "--sandbox", "-o", "calls.jsonl", "--spreadsheet"), "--spreadsheet needs"),
+        (("pull", "--sandbox", "--spreadsheet"), "--spreadsheet needs"),
+        (("pull", "--sandbox", "-o", "{tmp}"), "not a regular file"),
         (("pull", "--sandbox", "--concurrency", "0"), "concurrency must be a whole number"),
         (("pull", "--accesskey-file", "/nowhere/key"), "can't be read from /nowhere/key"),
         (("count", "--accesskey", "open-sesame"), "--accesskey"),
         (("sandbox", "--calls", "-1"), "--calls must be a number of at least 0"),
         (("sandbox", "--days", "0"), "--days must be"),
-        (("sandbox", "--port", "65536"), "--port is 65535 at most"),
+        (("sandbox", "--port", "65536"), "--port must be at most 65535"),
         (("push",), "push"),
         (("pull", "--sandbox", "today"), "today"),
     ],
