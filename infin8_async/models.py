@@ -157,7 +157,10 @@ def _a_time(value: object) -> datetime:
             "a naive datetime could be in any zone. Make it aware: "
             "value.replace(tzinfo=BEIJING) if it is Beijing time, value.astimezone() if it is this machine's time"
         )
-    return value.astimezone(BEIJING)
+    try:
+        return value.astimezone(BEIJING)
+    except OverflowError:
+        raise ValueError("a time must lie in the years 1 to 9999 of Beijing time") from None
 
 
 def _start(value: datetime | str) -> datetime:
@@ -168,7 +171,12 @@ def _end(value: datetime | str | None) -> datetime | None:
     if value is None:
         return None
     end = _a_time(value)
-    return end.replace(microsecond=0) + _SECOND if end.microsecond else end
+    if not end.microsecond:
+        return end
+    try:
+        return end.replace(microsecond=0) + _SECOND
+    except OverflowError:
+        raise ValueError("endtime is past the last whole second of the year 9999") from None
 
 
 _E = TypeVar("_E", bound=StrEnum)
@@ -274,14 +282,22 @@ class CdrQuery:
         """One calendar day in Beijing, from 00:00:00 to 23:59:59."""
         if isinstance(day, datetime):
             raise TypeError("a day must be a date; for the day of a datetime use value.astimezone(BEIJING).date()")
-        midnight = datetime.combine(day, time(), BEIJING)
-        return cls(midnight, midnight + timedelta(days=1) - _SECOND, **filters)
+        return cls(datetime.combine(day, time(), BEIJING), datetime.combine(day, time(23, 59, 59), BEIJING), **filters)
 
     @classmethod
     def last(cls, span: timedelta, **filters: Unpack[Filters]) -> Self:
-        """The *span* of time that ends now. Both ends are fixed when the query is made."""
+        """
+        The *span* of time that ends now. Both ends are fixed when the query is made.
+
+        Raises:
+            ValueError: The span is negative, or longer than the calendar.
+        """
         now = datetime.now(BEIJING)
-        return cls(now - span, now, **filters)
+        try:
+            start = now - span
+        except OverflowError:
+            raise ValueError(f"a span of {span} is out of range: it must lie in the years 1 to 9999") from None
+        return cls(start, now, **filters)
 
     @property
     def filters(self) -> dict[str, str | None]:
@@ -479,15 +495,20 @@ class RetryPolicy:
     How often a failed request is sent again, and after which wait.
 
     The following are retried: no complete answer, the statuses 408, 429 and 5xx, a 200 that is not JSON, and the
-    platform's code 1000. Everything else fails at once. Waits double from one try to the next and are jittered. A
-    `Retry-After` (seconds or a date) is obeyed up to 120 s; if it asks for more, the request fails at once.
+    platform's code 1000. Everything else fails at once. Waits double from one try to the next and are jittered. If the
+    server closes a connection as a request is sent, the first retry does not wait.
+
+    A `Retry-After` (seconds or a date) is obeyed up to 120 s. If it asks for more, the request fails at once, and so
+    does every request of the session, without being sent, until 120 s of it are left (or of an hour, if it asks for
+    more than that).
 
     Attributes:
         attempts: How often a request is sent at most; 1 means no retry.
 
         wait_initial: The wait before the first retry, in seconds.
 
-        wait_max: The longest wait in seconds, apart from a `Retry-After`.
+        wait_max: The longest wait in seconds, apart from a `Retry-After`. It also bounds the time between two requests
+            of a session that was refused because it sent too many.
     """
 
     attempts: int = field(default=5, validator=_number(1, whole=True))
