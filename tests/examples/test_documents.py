@@ -1,4 +1,4 @@
-"""What the README and the examples show is run, so that it stays true."""
+"""The README and the examples are run, so that they stay true."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ async def environment(monkeypatch):
         yield sandbox
 
 
-def test_the_readme_has_its_blocks_and_both_commands_stand_in_one_line_each():
+def test_the_readme_has_its_blocks_and_both_commands_are_one_line_each():
     assert len(PYTHON) >= 4
     commands = re.findall(r"<!-- (\w+) command -->\n```sh\n(.*)\n```", README)
     assert [name for name, _ in commands] == ["main", "test"]
@@ -119,7 +119,7 @@ class TestService:
                 await asyncio.sleep(0)
         assert len(infin8_sandbox.requests) == 4
 
-    async def test_it_says_what_a_bad_window_lacks(self, service):
+    async def test_it_says_what_is_wrong_with_a_window(self, service):
         async with aiohttp.ClientSession() as http, http.get(service, params={"start": "today"}) as response:
             assert response.status == 400
             assert "Beijing" in await response.text()
@@ -132,7 +132,7 @@ class TestService:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_the_database_example_back_fills_and_follows_until_it_is_told_to_stop(environment, tmp_path, kind):
+async def test_the_database_example_fills_the_database_and_follows_until_it_is_stopped(environment, tmp_path, kind):
     postgres = os.environ.get("INFIN8_TEST_POSTGRES")
     if kind == "postgresql" and postgres is None:
         pytest.skip("no PostgreSQL: INFIN8_TEST_POSTGRES is not set")
