@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from attrs import define, frozen
 
 from .._protocol import PageBytes, without_frames
-from .._transport import cancel
+from .._transport import cancel, result_of
 from ..errors import ResponseError
 from ..models import Cdr, CdrQuery
 
 _PORTION: Final = 100  # rows structured before the host's loop gets its turn: about half a millisecond of work
 
-Start = Callable[[CdrQuery, int], "asyncio.Task[PageBytes]"]
-"""Begins to fetch one page of a query."""
+_COUNT: Final = 0  # in place of a page's number
+
+Start = Callable[[CdrQuery, int, int | None], "asyncio.Task[PageBytes]"]
+"""Begins to fetch one page of a query, of that many rows, or of the session's."""
 
 
 @define
@@ -59,13 +63,14 @@ class Ahead:
         self.places: Final = places
         self._requests: dict[tuple[CdrQuery, int], _Request] = {}
         self._counted: dict[CdrQuery, int] = {}
+        self._closed = False
 
     def __del__(self) -> None:
         # A reader that broke off and let go of its stream wants no more of it. The session awaits what ends here.
         # Garbage is collected in any thread, also after the loop has ended.
         for request in self._requests.values():
-            if not (loop := request.task.get_loop()).is_closed():
-                loop.call_soon_threadsafe(request.task.cancel)
+            with suppress(RuntimeError):
+                request.task.get_loop().call_soon_threadsafe(request.task.cancel)
 
     @property
     def room(self) -> int:
@@ -75,7 +80,18 @@ class Ahead:
     def start(self, query: CdrQuery, page: int) -> None:
         """Have a page fetched, to be read later."""
         if (query, page) not in self._requests:
-            self._requests[query, page] = _Request(self._start(query, page), self._counted.get(query, 0))
+            self._begin(query, page, None)
+
+    def _begin(self, query: CdrQuery, page: int, rows: int | None) -> None:
+        if self._closed:
+            raise RuntimeError("the stream was closed meanwhile")
+        task = self._start(query, page or 1, rows)
+        task.add_done_callback(partial(self._came, query))
+        self._requests[query, page] = _Request(task, self._counted.get(query, 0))
+
+    def _came(self, query: CdrQuery, task: "asyncio.Task[PageBytes]") -> None:
+        if not task.cancelled() and not task.exception():
+            self._counted[query] = max(task.result().total, self._counted.get(query, 0))
 
     def peek(self, query: CdrQuery, page: int) -> PageBytes | None:
         """A page that was started, if it has come by now. It stays to be read."""
@@ -102,21 +118,29 @@ class Ahead:
         """
         self.start(query, page)
         request = self._requests[query, page]
-        try:
-            await asyncio.wait([request.task])
-        except asyncio.CancelledError:
-            await cancel([request.task])
-            raise
-        finally:
-            self._requests.pop((query, page), None)
-        if request.task.cancelled():
-            raise RuntimeError("the stream or its session was closed while it was being read")
-        taken = request.task.result()
+        taken = await self._take(query, page)
         cdrs = await structured(taken)
         length = (page - 1) * size + len(cdrs) if len(cdrs) < size else taken.total  # as its rows show it
         fell = min(taken.total, length) < request.counted
-        self._counted[query] = taken.total if fell else max(taken.total, self._counted.get(query, 0))
+        if fell:
+            self._counted[query] = taken.total
         return Answer(taken.page, taken.per_page, taken.total, fell, cdrs)
+
+    async def count(self, query: CdrQuery) -> int:
+        """Ask for nothing but the platform's count: one small request."""
+        self._begin(query, _COUNT, 1)
+        return (await self._take(query, _COUNT)).total
+
+    async def _take(self, query: CdrQuery, page: int) -> PageBytes:
+        try:
+            return await result_of(self._requests[query, page].task, owner="stream or its session")
+        finally:
+            self._requests.pop((query, page), None)
+
+    async def aclose(self) -> None:
+        """Cancel everything, and wait until it has ended. Nothing can be started any more."""
+        self._closed = True
+        await self.discard()
 
     async def discard(self, query: CdrQuery | None = None) -> None:
         """Cancel what was started for *query*, or everything, and was not read, and wait until it has ended."""
