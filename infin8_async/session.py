@@ -11,10 +11,10 @@ from typing import Final, Self, TypedDict, Unpack, get_args
 import aiohttp
 from yarl import URL
 
-from ._pull.ahead import structured
 from ._checkpoint import Checkpoint, FileCheckpoint, Mark
 from ._follow import CdrFeed
 from ._protocol import PageBytes
+from ._pull.ahead import structured
 from ._pull.scan import Scan
 from ._transport import Tally, Transport
 from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
