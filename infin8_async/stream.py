@@ -70,6 +70,9 @@ class CdrStream:
         self._ended: str | None = None
         self._exhausted = False
 
+    def __del__(self) -> None:
+        self._scan.abandon()  # a reader that let go of its stream wants no more of it
+
     def __aiter__(self) -> Self:
         return self
 

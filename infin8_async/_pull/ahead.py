@@ -65,8 +65,9 @@ class Ahead:
         self._counted: dict[CdrQuery, int] = {}
         self._closed = False
 
-    def __del__(self) -> None:
-        # A reader that broke off and let go of its stream wants no more of it. The session awaits what ends here.
+    def abandon(self) -> None:
+        """Cancel everything, from any thread, without waiting for it: the session does."""
+        self._closed = True
         for request in self._requests.values():
             loop = request.task.get_loop()
             if loop is _running_loop():

@@ -163,6 +163,10 @@ class Scan:
         """Cancel what is under way, and wait until it has ended."""
         await self._ahead.aclose()
 
+    def abandon(self) -> None:
+        """Cancel what is under way, from any thread; the session waits until it has ended."""
+        self._ahead.abandon()
+
     @property
     def duplicates(self) -> int:
         """Rows dropped because they came again."""
