@@ -13,10 +13,10 @@ from yarl import URL
 
 from ._checkpoint import Checkpoint, FileCheckpoint, Mark
 from ._follow import CdrFeed
-from ._protocol import PageBytes
 from ._pull.ahead import structured
 from ._pull.scan import Scan
-from ._transport import Tally, Transport
+from ._wire.protocol import PageBytes
+from ._wire.transport import Tally, Transport
 from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
 from .stream import CdrStream
 

@@ -9,7 +9,7 @@ from typing import NoReturn, Self
 from attrs import frozen
 
 from ._pull.scan import Scan
-from ._transport import Tally
+from ._wire.transport import Tally
 from .models import Cdr, CdrPage
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from attrs import define, frozen
 
-from .._protocol import PageBytes, without_frames
-from .._transport import cancel, result_of
+from .._wire.protocol import PageBytes, without_frames
+from .._wire.transport import cancel, result_of
 from ..errors import ResponseError
 from ..models import Cdr, CdrQuery
 

@@ -8,7 +8,7 @@ from math import sqrt
 from typing import Final
 
 from ..models import CdrQuery
-from .divide import SECOND, cut
+from .divide import cut
 
 _FASTEST_GROWTH: Final = 4  # of the length of a piece: calls come in bursts
 

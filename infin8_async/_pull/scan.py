@@ -72,7 +72,7 @@ class Scan:
         *,
         concurrency: int,
         integrity: Integrity,
-        depth: Depth = Depth(),  # noqa: B008  # it is frozen
+        depth: Depth = Depth(),  # it is frozen
     ) -> None:
         self._query = query
         self._ahead = Ahead(start, concurrency)

@@ -9,8 +9,8 @@ import msgspec
 from attrs import define, field
 
 from infin8_async import BEIJING, Cdr, CdrQuery, IncompleteResultError
-from infin8_async._protocol import PageBytes
 from infin8_async._pull.scan import Depth, Scan
+from infin8_async._wire.protocol import PageBytes
 from infin8_async.models import Integrity
 
 DAY = datetime(2020, 6, 10, tzinfo=BEIJING)
@@ -78,7 +78,9 @@ class Platform:
         return asyncio.get_running_loop().create_task(self.fetch(query, page, rows or self.size))
 
     def scan(self, concurrency: int = 4, integrity: Integrity = "repair", query: CdrQuery = WINDOW) -> Scan:
-        return Scan(query, self.start, concurrency=concurrency, integrity=integrity, depth=Depth(self.deep, self.deep * 3 // 5))
+        return Scan(
+            query, self.start, concurrency=concurrency, integrity=integrity, depth=Depth(self.deep, self.deep * 3 // 5)
+        )
 
 
 async def read(scan: Scan) -> tuple[list[Cdr], IncompleteResultError | None]:

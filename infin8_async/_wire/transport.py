@@ -10,11 +10,11 @@ import stamina
 from attrs import define
 from yarl import URL
 
-from ._pace import Pace
-from ._protocol import LARGEST_BODY, PATH, PageBytes, form, masked, read_page, without_frames
-from ._retries import wait_before_retry
-from .errors import Infin8Error, ResponseError, TransportError
-from .models import CdrQuery, Credentials, RetryPolicy
+from ..errors import Infin8Error, ResponseError, TransportError
+from ..models import CdrQuery, Credentials, RetryPolicy
+from .pace import Pace
+from .protocol import LARGEST_BODY, PATH, PageBytes, form, masked, read_page, without_frames
+from .retries import wait_before_retry
 
 log: Final = logging.getLogger("infin8_async")
 

@@ -27,8 +27,8 @@ from infin8_async import (
     SystemFailureError,
     TransportError,
 )
-from infin8_async._protocol import PageBytes, form, read_page
-from infin8_async._retries import wait_before_retry
+from infin8_async._wire.protocol import PageBytes, form, read_page
+from infin8_async._wire.retries import wait_before_retry
 
 KEY = "s3cret/key+1"
 ROW = {
