@@ -69,7 +69,11 @@ class Platform:
         start, end = ((end - DAY).total_seconds() for end in query.ends)
         after = start.__le__ if self.bounds[0] == "[" else start.__lt__
         until = end.__ge__ if self.bounds[1] == "]" else end.__gt__
-        found = [row for row in self.rows if (at := times(*row)[self.compares]) is not None and after(at) and until(at)]
+        if self.compares == "starttime":
+            found = [row for row in self.rows if after(row[0]) and until(row[0])]
+        else:
+            compared = ((row, times(*row)[self.compares]) for row in self.rows)
+            found = [row for row, at in compared if at is not None and after(at) and until(at)]
         if self.shuffled_ties:
             self.chance.shuffle(found)
             found.sort(key=lambda row: row[0], reverse=self.newest_first)
@@ -135,3 +139,13 @@ async def read(scan: Scan) -> tuple[list[Cdr], IncompleteResultError | None]:
     finally:
         await scan.aclose()
     return cdrs, None
+
+
+def rows_of(page: PageBytes) -> list[dict[str, object]]:
+    """The rows of a page as they came."""
+    return msgspec.json.decode(page._rows)
+
+
+def page_of(page: PageBytes, rows: list[dict[str, object]]) -> PageBytes:
+    """A page with other rows."""
+    return PageBytes(page.page, page.per_page, page.total, page.status, msgspec.Raw(msgspec.json.encode(rows)))
