@@ -65,7 +65,7 @@ class Secret(str):
         return "'***'"
 
 
-def _masked(number: str | None) -> str:
+def masked(number: str | None) -> str:
     """How a `repr` shows a phone number: its last two digits, where that gives nothing away."""
     return repr(number) if not number else f"'***{number[-2:] if len(number) > 4 else ''}'"
 
@@ -188,7 +188,7 @@ def _method(value: object) -> CallMethod | None:
 def _filter(*, number: bool = False) -> str | None:
     """A filter of a query: None leaves it out; the empty string is refused, as it could be taken for either."""
     result: str | None = field(
-        default=None, kw_only=True, validator=validators.optional(_a_text), repr=_masked if number else True
+        default=None, kw_only=True, validator=validators.optional(_a_text), repr=masked if number else True
     )
     return result
 
@@ -279,7 +279,7 @@ class CdrQuery:
 
 
 def _text_field(*, number: bool = False) -> str:
-    result: str = field(default="", repr=_masked if number else True)
+    result: str = field(default="", repr=masked if number else True)
     return result
 
 
@@ -302,7 +302,7 @@ class Leg:
         billsec: The time talked, in seconds.
     """
 
-    number: str = field(repr=_masked)
+    number: str = field(repr=masked)
     starttime: datetime | None
     answertime: datetime | None
     endtime: datetime | None
