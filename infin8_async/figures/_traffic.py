@@ -2,7 +2,6 @@
 
 from array import array
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import repeat
@@ -44,7 +43,7 @@ class Changes:
     def __init__(self) -> None:
         # A change is twice its second, and 1 more if it is a beginning. Sorted, ends come before beginnings.
         self.pending = array("q")
-        self.days: defaultdict[int, array[int]] = defaultdict(lambda: array("I"))  # with the second of the day
+        self.days: dict[int, array[int]] = {}  # with the second of the day
         self.busy: dict[int, array[int]] = {}  # days of so many changes that a number for each second is shorter
 
     def add(self, starts: Iterable[int], ends: Iterable[int]) -> None:
@@ -58,7 +57,7 @@ class Changes:
         """Add all calls of another one."""
         self.pending.extend(other.pending)
         for day, changes in other.days.items():
-            self.days[day].extend(changes)
+            self.days.setdefault(day, array("I")).extend(changes)
         for day, levels in other.busy.items():
             self.busy[day] = array("i", map(int.__add__, self.busy.get(day, _NOTHING), levels))
         self._tidy()
@@ -84,7 +83,7 @@ class Changes:
         while start < len(changes):
             day = changes[start] // _CODES
             end = bisect_left(changes, (day + 1) * _CODES, start)
-            self.days[day].extend([change - day * _CODES for change in changes[start:end]])
+            self.days.setdefault(day, array("I")).extend([change - day * _CODES for change in changes[start:end]])
             start = end
         for day in [day for day, changes in self.days.items() if len(changes) > _DAY or day in self.busy]:
             busy = self.busy.setdefault(day, _NOTHING[:])
