@@ -39,12 +39,10 @@ async def many(number: int) -> AsyncIterator[Cdr]:
 
 
 async def test_what_is_remembered_does_not_grow_with_the_number_of_calls():
-    sizes = {}
-    for number in (45_000, 90_000):
+    for number in (5_000, 90_000):
         made = await figures(many(number))
         assert made.unreturned == Share(0, number)
-        sizes[number] = len(pickle.dumps(made))
-    assert sizes[90_000] < 1.1 * sizes[45_000] < 1_000_000
+        assert len(pickle.dumps(made)) < 700_000  # of 90,000 calls, two numbers each would be twice that
 
 
 async def test_a_day_of_more_calls_than_seconds_is_exact():
