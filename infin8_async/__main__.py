@@ -13,7 +13,7 @@ def main() -> int:
         What to exit with.
     """
     try:
-        from ._cli import run  # noqa: PLC0415  # the bare install is the client alone
+        from .cli.app import run  # noqa: PLC0415  # the bare install is the client alone
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise

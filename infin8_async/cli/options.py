@@ -13,10 +13,10 @@ from typing import Annotated, Final, Literal
 from attrs import frozen
 from cyclopts import Group, Parameter
 
-from ._cli_output import say
-from .models import BEIJING, CallDirection, CallMethod, CdrQuery, Credentials, Filters
-from .session import Infin8Session, SessionOptions
-from .testing import Sandbox
+from ..models import BEIJING, CallDirection, CallMethod, CdrQuery, Credentials, Filters
+from ..session import Infin8Session, SessionOptions
+from ..testing import Sandbox
+from .output import say
 
 SANDBOX_CALLS: Final = 10_000
 """How many calls the sandbox makes up for a command of its own, over all days of the window asked for."""
@@ -249,6 +249,10 @@ class Platform:
         except (OSError, UnicodeDecodeError, EOFError) as error:
             what = error.strerror if isinstance(error, OSError) else "it holds no text"
             raise UsageError(f"the access key can't be read from {self.accesskey_file}: {what}") from None
+
+
+CALLS: Final = Calls()
+PLATFORM: Final = Platform()
 
 
 def today() -> date:

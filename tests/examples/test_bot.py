@@ -14,7 +14,7 @@ from aiohttp import web
 from infin8_async import BEIJING
 from infin8_async.testing import Sandbox
 
-BOT = Path(__file__).parent.parent / "examples" / "bot.py"
+BOT = Path(__file__).parents[2] / "examples" / "bot.py"
 CHAT, STRANGER = 7, 8
 
 

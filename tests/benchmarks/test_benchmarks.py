@@ -6,9 +6,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from benchmarks.figures import Figure, in_turn, ratio, table
 
-ROOT = Path(__file__).parents[1]
+from .figures import Figure, in_turn, ratio, table
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_command_of_the_readme_runs_and_draws(tmp_path):

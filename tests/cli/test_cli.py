@@ -25,8 +25,8 @@ import pytest
 from attrs import frozen
 
 from infin8_async import BEIJING, Cdr, StreamReport
-from infin8_async._cli_output import call_lines
-from infin8_async._cli_progress import closing
+from infin8_async.cli.output import call_lines
+from infin8_async.cli.progress import closing
 from infin8_async.testing import Sandbox, SandboxRequest
 
 DAY = ("--day", "2020-06-10")  # the day of the sandbox's calls

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from .stream import StreamReport
+from ..stream import StreamReport
 
 
 def calls(number: int) -> str:
