@@ -136,7 +136,7 @@ def _at_once(made: Figures, words: Words) -> alt.LayerChart:
     most = base.mark_bar(fill=_MARK, opacity=_PALE).encode(
         y=alt.Y("most:Q", axis=alt.Axis(title=None, tickMinStep=1, tickCount=5))
     )
-    return alt.layer(most, base.mark_bar(fill=_MARK).encode(y="erlangs:Q"))
+    return alt.LayerChart(layer=[most, base.mark_bar(fill=_MARK).encode(y="erlangs:Q")])
 
 
 def _talks(made: Figures, words: Words) -> alt.LayerChart:
@@ -165,4 +165,5 @@ def _bars(bars: Sequence[tuple[str, int, int | None]], words: Words) -> alt.Laye
         base.mark_bar(fill=_MARK, opacity=_PALE if any(answered is not None for _, _, answered in bars) else 1),
         base.mark_text(align="left", dx=4, fill=_INK, fontSize=12).encode(text="label:N"),
     ]
-    return alt.layer(*(layer.encode(x=calls) for layer in layers), base.mark_bar(fill=_MARK).encode(x="answered:Q"))
+    answered = base.mark_bar(fill=_MARK).encode(x="answered:Q")
+    return alt.LayerChart(layer=[*(layer.encode(x=calls) for layer in layers), answered])
