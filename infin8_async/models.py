@@ -150,7 +150,10 @@ def _a_time(value: object) -> datetime:
             "a naive datetime could be any zone: make it aware, for instance with "
             "value.replace(tzinfo=BEIJING) where it is Beijing time, or value.astimezone() where it is this machine's"
         )
-    return value.astimezone(BEIJING)
+    try:
+        return value.astimezone(BEIJING)
+    except OverflowError:
+        raise ValueError("a time must lie in the years 1 to 9999 of Beijing time") from None
 
 
 def _start(value: object) -> datetime:
@@ -161,7 +164,12 @@ def _end(value: object) -> datetime | None:
     if value is None:
         return None
     end = _a_time(value)
-    return end.replace(microsecond=0) + _SECOND if end.microsecond else end
+    if not end.microsecond:
+        return end
+    try:
+        return end.replace(microsecond=0) + _SECOND
+    except OverflowError:
+        raise ValueError("endtime is past the last whole second of the year 9999") from None
 
 
 _E = TypeVar("_E", bound=StrEnum)
@@ -257,14 +265,22 @@ class CdrQuery:
         """One calendar day in Beijing, from 00:00:00 to 23:59:59."""
         if isinstance(day, datetime):
             raise TypeError("a day is a date; the day of a datetime is value.astimezone(BEIJING).date()")
-        midnight = datetime.combine(day, time(), BEIJING)
-        return cls(midnight, midnight + timedelta(days=1) - _SECOND, **filters)
+        return cls(datetime.combine(day, time(), BEIJING), datetime.combine(day, time(23, 59, 59), BEIJING), **filters)
 
     @classmethod
     def last(cls, span: timedelta, **filters: Unpack[Filters]) -> Self:
-        """The *span* of time that ends now. Both ends are fixed at once."""
+        """
+        The *span* of time that ends now. Both ends are fixed at once.
+
+        Raises:
+            ValueError: The span is negative, or longer than the calendar.
+        """
         now = datetime.now(BEIJING)
-        return cls(now - span, now, **filters)
+        try:
+            start = now - span
+        except OverflowError:
+            raise ValueError(f"a span of {span} is out of range: it must lie in the years 1 to 9999") from None
+        return cls(start, now, **filters)
 
     @property
     def ends(self) -> tuple[datetime, datetime]:
@@ -458,14 +474,17 @@ class RetryPolicy:
 
     Retried are: no whole answer, the statuses 408, 429 and 5xx, a 200 that is no JSON, and the platform's code 1000.
     Everything else is final at once. Waits double from one try to the next and are jittered. A `Retry-After` (seconds
-    or a date) is obeyed up to 120 s; one that asks for more ends the tries at once.
+    or a date) is obeyed up to 120 s. One that asks for more is raised at once, and again by every call of the session,
+    without a request, until 120 s of it are left (or of an hour, if it asks for more than that). If the server closes a
+    connection as a request is sent, the first retry does not wait.
 
     Attributes:
         attempts: How often a request is sent at the most; 1 means no retry.
 
         wait_initial: The wait before the first retry, in seconds.
 
-        wait_max: The longest wait of our own choice, in seconds.
+        wait_max: The longest wait of our own choice, in seconds. It also bounds the time between two requests of a
+            session that was refused for sending too many.
     """
 
     attempts: int = field(default=5, validator=_number(1, whole=True))

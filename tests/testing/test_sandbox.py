@@ -140,6 +140,21 @@ class TestProtocol:
         assert "".join(row["userid"] for row in data["data"]) == held
         assert data["total"] == len(held)
 
+    @pytest.mark.parametrize(
+        ("compares", "held"), [("starttime", {1, 2, 3}), ("answertime", {2, 4}), ("endtime", {3, 4})]
+    )
+    async def test_the_time_compared_is_as_asked_for_and_a_call_without_it_is_in_no_window(self, compares, held):
+        inside, outside = "2020-06-10 12:00:00", "2020-06-09 12:00:00"
+        async with Sandbox(0, compares=compares, bounds="()") as sandbox:
+            sandbox.add_call(id=1, starttime=inside, answertime="", endtime="")
+            sandbox.add_call(id=2, starttime=inside, answertime=inside, endtime=outside)
+            sandbox.add_call(id=3, starttime=inside, answertime="", endtime=inside)
+            sandbox.add_call(id=4, starttime=outside, answertime=inside, endtime=inside)
+            data = (await post(sandbox))["data"]
+            assert (1 in sandbox.ids(endtime=FORM["endtime"])) == (compares == "starttime")
+        assert {row["id"] for row in data["data"]} == held
+        assert data["total"] == len(held)
+
     async def test_every_filter_gives_the_rows_that_have_its_value(self, infin8_sandbox):
         rows = list(infin8_sandbox.rows())
         for name in ("extnumber", "disnumber", "callnumber", "context", "callmethod", "userid", "memberid"):
@@ -182,6 +197,35 @@ class TestControl:
             assert (await asking)["data"]["total"] == 1
             assert (sandbox.in_flight, sandbox.most_in_flight) == (0, 1)
 
+    @pytest.mark.parametrize("waits", [False, True])
+    async def test_without_a_snapshot_the_list_may_change_between_count_and_rows(self, waits):
+        def between(request):
+            sandbox.remove_call(sandbox.ids()[0])
+            return asyncio.sleep(0) if waits else None
+
+        async with Sandbox(3, snapshot=False, between=between) as sandbox:
+            data = (await post(sandbox))["data"]
+        assert (data["total"], len(data["data"])) == (3, 2)
+
+    async def test_without_a_snapshot_others_have_a_turn_between_count_and_rows(self):
+        for snapshot, seen in ((True, 0), (False, 1)):
+            async with Sandbox(0, snapshot=snapshot) as sandbox:
+                sandbox.on_request = lambda _: asyncio.get_running_loop().call_soon(sandbox.add_call) and None
+                data = (await post(sandbox))["data"]
+            assert (data["total"], len(data["data"])) == (0, seen)
+
+    async def test_a_count_is_kept_for_its_age_by_query_and_rows_are_fresh(self, monkeypatch):
+        now = 1000.0
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+        async with Sandbox(1, count_age=2.0) as sandbox:
+            seen = []
+            for now in (1000.0, 1001.9, 1002.0):  # noqa: B007  # the clock of the loop
+                data = (await post(sandbox))["data"]
+                seen.append((data["total"], len(data["data"])))
+                sandbox.add_call()
+            assert seen == [(1, 1), (1, 2), (3, 3)]
+            assert (await post(sandbox, endtime="2020-06-11 00:00:00"))["data"]["total"] == 4
+
     async def test_live_calls_appear_by_themselves_at_the_real_time(self):
         async with Sandbox(0, live=500.0) as sandbox:
             async with asyncio.timeout(10):
@@ -207,6 +251,9 @@ class TestControl:
             {"order": "up"},
             {"ties": ""},
             {"bounds": "||"},
+            {"compares": "atime"},
+            {"count_age": -1.0},
+            {"between": lambda _: None},
         ],
     )
     def test_options_that_make_no_sense_are_refused(self, options):
@@ -268,23 +315,6 @@ class TestFaults:
     def test_a_fault_of_no_kind_or_two_is_refused(self, kinds):
         with pytest.raises(ValueError, match=r"fault is one of|times"):
             Sandbox(0).fail(**kinds)
-
-
-def test_the_plugin_gives_a_fixture_configured_by_its_marker(pytester):
-    pytester.makepyfile(
-        """
-        import pytest
-
-        @pytest.mark.infin8_sandbox(3, order="oldest")
-        async def test_marked(infin8_sandbox):
-            assert len(infin8_sandbox) == 3
-
-        async def test_plain(infin8_sandbox):
-            assert len(infin8_sandbox) == 1000
-        """
-    )
-    result = pytester.runpytest_subprocess("-o", "asyncio_mode=auto", "--strict-markers")
-    result.assert_outcomes(passed=2)
 
 
 async def test_it_may_be_collected_in_any_thread(monkeypatch):

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from datetime import timedelta
-from unittest import mock
 
 import msgspec
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import DAY, WINDOW, Platform, read
 
-from infin8_async import IncompleteResultError, _scan
+from infin8_async import IncompleteResultError
 
 LAST_SECOND = 86_399
 
@@ -24,13 +23,9 @@ PLATFORMS = st.builds(
     bounds=st.sampled_from(["[]", "[)", "(]", "()"]),
     seed=st.integers(0, 2**32),
     most_turns=st.integers(0, 12),
+    deep=st.just(50),
 )
 CONCURRENCY = st.integers(1, 12)
-
-
-def deep_at(rows: int):
-    """Windows of more rows than that are divided, into parts that are in proportion."""
-    return mock.patch.multiple(_scan, DEEP=rows, _PART=rows * 3 // 5)
 
 
 def ids(rows) -> list[int]:
@@ -55,13 +50,13 @@ def calls_arriving(chance: random.Random, often: float, at_most: int, seconds=No
     return arrive
 
 
-@deep_at(50)
-@settings(max_examples=300)
+@settings(max_examples=60)
 @given(PLATFORMS, CONCURRENCY)
 def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pages(platform, concurrency):
     scan = platform.scan(concurrency)
     cdrs, error = asyncio.run(read(scan))
     pages = max(1, -(-len(platform.rows) // platform.size))
+    proof = len(platform.rows) >= platform.size
     assert error is None
     assert [(cdr.starttime, cdr.id) for cdr in cdrs] == sorted(
         ((cdr.starttime, cdr.id) for cdr in cdrs), reverse=platform.newest_first
@@ -69,11 +64,10 @@ def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pa
     assert {cdr.id for cdr in cdrs} == set(ids(platform.rows))
     assert (scan.complete, scan.certified, scan.duplicates, scan.recovered) == (True, True, 0, 0)
     assert scan.received == scan.expected == scan.total == len(platform.rows) == len(cdrs)
-    assert len(platform.requests) == pages or len(platform.rows) > 50
+    assert len(platform.requests) == pages + proof or len(platform.rows) > 50
 
 
-@deep_at(50)
-@settings(max_examples=1500)
+@settings(max_examples=60)
 @given(PLATFORMS, CONCURRENCY, st.floats(0, 0.9), st.integers(1, 80), st.booleans())
 def test_calls_that_arrive_meanwhile_never_hide_or_double_one(platform, concurrency, often, at_most, at_the_ends):
     there = set(ids(platform.rows))
@@ -89,8 +83,7 @@ def test_calls_that_arrive_meanwhile_never_hide_or_double_one(platform, concurre
     assert scan.certified == (len(read_ids) == scan.total)
 
 
-@deep_at(50)
-@settings(max_examples=300)
+@settings(max_examples=60)
 @given(PLATFORMS, CONCURRENCY, st.integers(2, 40))
 def test_rows_that_tie_in_an_order_of_no_stability_are_all_found(platform, concurrency, seconds):
     platform.rows = [(40_000 + second % seconds, call) for second, call in platform.rows]
@@ -104,8 +97,7 @@ def test_rows_that_tie_in_an_order_of_no_stability_are_all_found(platform, concu
     assert scan.certified
 
 
-@deep_at(50)
-@settings(max_examples=300)
+@settings(max_examples=60)
 @given(PLATFORMS, CONCURRENCY, st.floats(0.01, 0.5))
 def test_removals_meanwhile_hide_nothing_that_remains(platform, concurrency, often):
     chance = random.Random(platform.seed)
@@ -259,9 +251,8 @@ async def test_raise_does_not_repair_and_raises_after_what_the_pages_held():
     assert len(platform.requests) == 6
 
 
-@deep_at(500)
 async def test_raise_ends_a_divided_pull_at_the_part_that_misses_rows():
-    platform = platform_of(2_000, size=20)
+    platform = platform_of(2_000, size=20, deep=500)
     answer = platform.answer
 
     def promise_more(query, page, size):
@@ -274,14 +265,13 @@ async def test_raise_ends_a_divided_pull_at_the_part_that_misses_rows():
     assert error.received == len(cdrs) < 1_000
 
 
-@deep_at(250)
 class TestDeepWindows:
     @pytest.mark.parametrize("bounds", ["[]", "[)", "(]", "()"])
     @pytest.mark.parametrize("newest_first", [True, False])
     async def test_they_are_read_in_parts_in_the_platforms_order_and_nothing_is_lost_at_a_border(
         self, bounds, newest_first
     ):
-        platform = platform_of(1_500, size=2, bounds=bounds, newest_first=newest_first)
+        platform = platform_of(1_500, size=2, deep=250, bounds=bounds, newest_first=newest_first)
         scan = platform.scan(concurrency=16)
         cdrs, error = await read(scan)
         inside = [row for row in platform.rows if bounds[0] == "[" or row[0] > 0]
@@ -292,7 +282,7 @@ class TestDeepWindows:
         assert len(platform.requests) <= 750 * 1.1
 
     async def test_the_ids_remembered_are_those_of_one_part_and_its_border(self):
-        platform = platform_of(1_500, size=2)
+        platform = platform_of(1_500, size=2, deep=250)
         scan = platform.scan()
         most = 0
         async for _ in scan.pages():
@@ -300,7 +290,7 @@ class TestDeepWindows:
         assert most <= 250 + 10
 
     async def test_the_next_part_is_under_way_while_the_last_pages_of_this_one_are_read(self):
-        platform = platform_of(1_500, size=5)
+        platform = platform_of(1_500, size=5, deep=250)
         scan = platform.scan(concurrency=8)
         async for _ in scan.pages():
             part = scan._parts[0]
@@ -308,7 +298,7 @@ class TestDeepWindows:
                 assert scan._parts[1].planned > 0
 
     async def test_rows_that_show_no_direction_are_not_divided(self):
-        platform = platform_of(2_000, size=20, by_id=True)
+        platform = platform_of(2_000, size=20, deep=250, by_id=True)
         seconds = random.Random(1).sample(range(LAST_SECOND), 2_000)
         platform.rows = list(zip(seconds, range(2_000), strict=True))
         scan = platform.scan()
@@ -318,10 +308,10 @@ class TestDeepWindows:
         assert len(platform.requests) == 100
 
     async def test_a_platform_that_goes_by_another_time_than_the_dial_time_is_read_right_too(self):
-        platform = platform_of(1_500, size=2)
+        platform = platform_of(1_500, size=2, deep=250)
         ended = {call: min(second + 200, LAST_SECOND) for second, call in platform.rows}
         dialled = {call: second for second, call in platform.rows}
-        by_end = Platform([(second, call) for call, second in ended.items()], size=2)
+        by_end = Platform([(second, call) for call, second in ended.items()], size=2, deep=250)
 
         def answer(query, page, size):
             rows = by_end.answer(query, page, size)
@@ -339,7 +329,7 @@ class TestDeepWindows:
         assert scan.certified
 
     async def test_a_platform_that_does_not_go_by_time_is_read_as_one(self):
-        platform = platform_of(2_000, size=20)
+        platform = platform_of(2_000, size=20, deep=250)
         answer = platform.answer
         platform.answer = lambda query, page, size: answer(WINDOW, page, size)
         cdrs, error = await read(platform.scan())
@@ -348,14 +338,14 @@ class TestDeepWindows:
         assert len(platform.requests) == 101
 
     async def test_a_crowded_second_is_read_in_one_piece(self):
-        platform = platform_of(100, size=5)
+        platform = platform_of(100, size=5, deep=250)
         platform.rows += [(50_000, call) for call in range(100, 600)]
         cdrs, error = await read(platform.scan())
         assert error is None
         assert sorted(cdr.id for cdr in cdrs) == list(range(600))
 
     async def test_rows_removed_from_parts_already_read_do_not_make_the_pull_incomplete(self):
-        platform = platform_of(2_000, size=20)
+        platform = platform_of(2_000, size=20, deep=250)
         scan = platform.scan()
         read_rows = 0
         async for cdrs in scan.pages():
@@ -365,7 +355,7 @@ class TestDeepWindows:
         assert (scan.complete, scan.certified, scan.total) == (True, False, 1999)
 
     async def test_rows_that_no_part_holds_are_told(self):
-        platform = platform_of(2_000, size=20)
+        platform = platform_of(2_000, size=20, deep=250)
         answer = platform.answer
 
         def hide_from_parts(query, page, size):
@@ -377,9 +367,8 @@ class TestDeepWindows:
         assert (error.expected, error.received) == (2007, 2000)
 
 
-@deep_at(1000)
 async def test_a_reader_never_has_more_than_concurrency_pages_ahead():
-    platform = platform_of(2_000, size=20)
+    platform = platform_of(2_000, size=20, deep=1_000)
     scan = platform.scan(concurrency=5)
     handed, dividing = 0, 2
     async for _ in scan.pages():

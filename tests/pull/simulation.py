@@ -10,7 +10,7 @@ from attrs import define, field
 
 from infin8_async import BEIJING, Cdr, CdrQuery, IncompleteResultError
 from infin8_async._protocol import PageBytes
-from infin8_async._scan import Scan
+from infin8_async._pull.scan import Depth, Scan
 from infin8_async.models import Integrity
 
 DAY = datetime(2020, 6, 10, tzinfo=BEIJING)
@@ -38,6 +38,7 @@ class Platform:
     bounds: str = "[]"
     seed: int = 0
     most_turns: int = 0
+    deep: int = 50_000
     before_answer: Callable[["Platform"], None] = lambda _: None
     requests: list[tuple[CdrQuery, int]] = field(factory=list)
     chance: random.Random = field(init=False)
@@ -81,7 +82,7 @@ class Platform:
         return self.answer(query, 1, 1).total
 
     def scan(self, concurrency: int = 4, integrity: Integrity = "repair", query: CdrQuery = WINDOW) -> Scan:
-        return Scan(query, self.start, self.count, concurrency=concurrency, integrity=integrity)
+        return Scan(query, self.start, self.count, concurrency=concurrency, integrity=integrity, depth=Depth(self.deep, self.deep * 3 // 5))
 
 
 async def read(scan: Scan) -> tuple[list[Cdr], IncompleteResultError | None]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from simulation import DAY
 
 from infin8_async import Cdr, CdrQuery
-from infin8_async._windows import direction, divide
+from infin8_async._pull.divide import direction, divide
 
 SECOND = timedelta(seconds=1)
 
