@@ -25,7 +25,7 @@ from infin8_async.figures import Figures, figures
 from infin8_async.testing import Sandbox
 
 PAGE = Path(__file__).with_suffix(".html")
-POLICY = "default-src 'none'; connect-src 'self'; img-src data:; script-src 'nonce-{0}'; style-src 'nonce-{0}'; base-uri 'none'"
+POLICY = "default-src 'none'; connect-src 'self'; img-src data:; script-src 'nonce-{0}'; style-src 'nonce-{0}'"
 HEARTBEAT = 15.0  # seconds; a browser that has gone is noticed when something is sent to it
 PAUSE = 10.0
 
