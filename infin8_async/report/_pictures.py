@@ -29,6 +29,7 @@ _PALE: Final = 0.35  # how opaque the greater of two bars is, with the smaller o
 _ROW: Final = 22
 _LABELS: Final = 96  # room for labels: their width is only guessed, as the reader's fonts are not known
 _DECIMALS: Final = re.compile(r"(\d+\.\d)\d+")
+_ROLES: Final = re.compile(r' (?:role|aria-\w+)="[^"]*"')  # of its parts, which mean nothing one by one
 _CONFIG: Final = {
     "aria": False,  # the table under a picture says more than its marks would
     "background": "transparent",
@@ -62,7 +63,7 @@ def pictures(made: Figures, words: Words) -> dict[str, str]:
 def _svg(chart: Any, label: str) -> str:  # noqa: ANN401  # Altair's charts share no type that has what is called here
     spec = chart.configure(**_CONFIG).to_dict()
     svg: str = vl_convert.vegalite_to_svg(spec)
-    svg = _DECIMALS.sub(r"\1", svg)
+    svg = _DECIMALS.sub(r"\1", _ROLES.sub("", svg))
     for stand_in, colour in _COLOURS.items():
         svg = svg.replace(stand_in, colour)
     # Its size is the page's to choose.

@@ -70,7 +70,7 @@ class Section:
 def completeness(report: Report, words: Words) -> str:
     """Whether all calls are there: what a report says first."""
     made = report.figures
-    calls = words.number(made.calls)
+    calls = words.calls(made.calls)
     if made.complete is None:
         return words("stored", calls=calls)
     if not made.complete:
@@ -250,7 +250,7 @@ def _extensions(made: Figures, words: Words) -> Section:
         ],
         rows=[[words.extension(name), *_tally(tally, words)] for name, tally in found[:TOP]],
         note=" ".join(
-            [_more(len(found) - TOP, words), words("no_extension", calls=words.number(without)) if without else ""]
+            [_more(len(found) - TOP, words), words("no_extension", calls=words.calls(without)) if without else ""]
         ).strip(),
     )
 

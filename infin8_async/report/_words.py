@@ -51,6 +51,10 @@ class Words:
         """A number, with its thousands set apart."""
         return f"{number:,.0f}" if number == round(number) else f"{number:,.1f}"
 
+    def calls(self, number: int) -> str:
+        """How many calls."""
+        return self("one_call" if number == 1 else "more_calls", number=self.number(number))
+
     def percent(self, share: float | None) -> str:
         """A share; a dash for nothing of nothing."""
         gap = "" if self.language == "zh" else " "

@@ -82,7 +82,14 @@ class Platform:
         return self.answer(query, 1, 1).total
 
     def scan(self, concurrency: int = 4, integrity: Integrity = "repair", query: CdrQuery = WINDOW) -> Scan:
-        return Scan(query, self.start, self.count, concurrency=concurrency, integrity=integrity, depth=Depth(self.deep, self.deep * 3 // 5))
+        return Scan(
+            query,
+            self.start,
+            self.count,
+            concurrency=concurrency,
+            integrity=integrity,
+            depth=Depth(self.deep, self.deep * 3 // 5),
+        )
 
 
 async def read(scan: Scan) -> tuple[list[Cdr], IncompleteResultError | None]:
