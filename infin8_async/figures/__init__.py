@@ -4,7 +4,8 @@ from ._callbacks import Callback
 from ._figures import Figures, Tally
 from ._reading import figures
 from ._share import Share
+from ._sums import LONGEST_TALK
 from ._traffic import Peak
 from ._waiting import Waiting
 
-__all__ = ["Callback", "Figures", "Peak", "Share", "Tally", "Waiting", "figures"]
+__all__ = ["LONGEST_TALK", "Callback", "Figures", "Peak", "Share", "Tally", "Waiting", "figures"]

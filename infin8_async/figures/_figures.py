@@ -168,7 +168,7 @@ class Figures:
             raise ValueError("figures add up only if zone, within, short, increment and digits are the same")
         if any(a.calls and not a.groups and b.groups for a, b in ((self, other), (other, self))):
             raise ValueError("figures in groups and figures without do not add up")
-        sums = Sums(self._sums.settings)
+        sums = Sums(self._sums.settings, self._sums.hours)
         sums.merge(self._sums)
         sums.merge(other._sums)
         groups = dict(self.groups)

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from datetime import datetime, timedelta, timezone, tzinfo
-from typing import Final
+from typing import Final, Self
 
 from ..models import BEIJING
 
@@ -35,6 +35,9 @@ class Hours:
         self._zone = zone
         self._quarters: dict[int, datetime | None] = {}
         self._hours: dict[datetime, datetime] = {}
+
+    def __reduce__(self) -> tuple[type[Self], tuple[tzinfo]]:
+        return type(self), (self._zone,)  # what it has looked up can be looked up again
 
     def time(self, second: int) -> datetime:
         """A second as a time of the zone."""

@@ -14,6 +14,7 @@ from ..models import BEIJING, Cdr, check_number
 from ..stream import CdrStream
 from ._callbacks import MOST_DIGITS
 from ._figures import Figures, made
+from ._hours import Hours
 from ._sums import Settings, Sums
 
 _PORTION: Final = 250  # calls counted before the host's loop gets its turn: less than a millisecond of work
@@ -73,7 +74,8 @@ async def figures(
         raise TypeError(f"zone must be a tzinfo such as ZoneInfo('America/Mexico_City'), not {zone!r}")
     settings = Settings(zone=zone, within=within, short=short, increment=increment, digits=digits)
     key = None if by is None else _key(by)
-    sums: defaultdict[Hashable, Sums] = defaultdict(lambda: Sums(settings))
+    hours = Hours(zone)
+    sums: defaultdict[Hashable, Sums] = defaultdict(lambda: Sums(settings, hours))
     async with aclosing(_portions(cdrs) if key is None else _groups(cdrs, key)) as portions:
         async for group, calls in portions:
             sums[group].add(calls)
@@ -83,7 +85,7 @@ async def figures(
     def finished() -> Figures:
         if key is None:
             return made(sums[None], {}, complete=complete)
-        total = Sums(settings)
+        total = Sums(settings, hours)
         for part in sums.values():
             total.merge(part)
         return made(

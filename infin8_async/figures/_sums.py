@@ -14,7 +14,8 @@ from ._callbacks import Contacts
 from ._hours import QUARTER, Hours, second_of
 from ._traffic import Changes
 
-_LONGEST_TALK: Final = 366 * 86_400  # seconds; a call that claims more has no place in a calendar
+LONGEST_TALK: Final = 366 * 86_400
+"""Seconds. A call that claims to have talked for longer is taken for one that did not talk."""
 
 
 @frozen(kw_only=True)
@@ -48,6 +49,8 @@ class Sums:
     Attributes:
         settings: Its zone and digits matter here, the rest only when figures are made.
 
+        hours: Those of the zone.
+
         counts: Calls by what they were: `calls`, `answered`, `incoming`, `missed`, `double`, and `a` and `b` for the
             sides of double calls that answered.
 
@@ -67,7 +70,7 @@ class Sums:
     """
 
     settings: Settings
-    hours: Hours = field(init=False)
+    hours: Hours
     counts: Counter[str] = field(init=False, factory=Counter)
     oddities: Counter[str] = field(init=False, factory=Counter)
     talks: defaultdict[int, int] = field(init=False, factory=_counts)
@@ -76,10 +79,6 @@ class Sums:
     dialled: defaultdict[datetime, list[int]] = field(init=False, factory=_tallies)
     changes: Changes = field(init=False, factory=Changes)
     contacts: Contacts = field(init=False)
-
-    @hours.default
-    def _hours(self) -> Hours:
-        return Hours(self.settings.zone)
 
     @contacts.default
     def _contacts(self) -> Contacts:
@@ -91,7 +90,7 @@ class Sums:
         answered = [cdr.answertime is not None or cdr.billsec > 0 for cdr in cdrs]
         incoming = [cdr.context == CallDirection.INCOMING for cdr in cdrs]
         starts = [None if cdr.starttime is None else second_of(cdr.starttime) for cdr in cdrs]
-        talks = [cdr.billsec if 0 <= cdr.billsec <= _LONGEST_TALK else self._odd_talk(cdr) for cdr in cdrs]
+        talks = [cdr.billsec if 0 <= cdr.billsec <= LONGEST_TALK else self._odd_talk(cdr) for cdr in cdrs]
         self.counts["calls"] += len(cdrs)
         self.counts["answered"] += sum(answered)
         self.counts["incoming"] += sum(incoming)

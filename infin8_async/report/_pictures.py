@@ -11,8 +11,8 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("a page needs: pip install 'infin8-async[report]'", name=error.name) from error
 
-from ..figures import Figures
-from ._sections import TOP, by_part, extensions, lengths
+from ._gather import Report
+from ._sections import TOP, extensions, lengths, sides
 from ._steps import levels, step, tallies
 from ._words import Words
 
@@ -47,9 +47,9 @@ _CONFIG: Final = {
 }
 
 
-def pictures(made: Figures, words: Words) -> dict[str, str]:
+def pictures(report: Report, words: Words) -> dict[str, str]:
     """The pictures by the name of their section, each an `<svg>` element."""
-    charts: Mapping[str, Callable[[Figures, Words], alt.TopLevelMixin]] = {
+    charts: Mapping[str, Callable[[Report, Words], alt.TopLevelMixin]] = {
         "heat": _heat,
         "days": _days,
         "at_once": _at_once,
@@ -57,7 +57,7 @@ def pictures(made: Figures, words: Words) -> dict[str, str]:
         "extensions": _extensions,
         "sides": _sides,
     }
-    return {name: _svg(chart(made, words), words(name)) for name, chart in charts.items()}
+    return {name: _svg(chart(report, words), words(name)) for name, chart in charts.items()}
 
 
 def _svg(chart: Any, label: str) -> str:  # noqa: ANN401  # Altair's charts share no type that has what is called here
@@ -81,7 +81,8 @@ def _across(name: str = "at") -> alt.X:
     return alt.X(f"{name}:O", sort=None, axis=axis)
 
 
-def _heat(made: Figures, words: Words) -> alt.Chart:
+def _heat(report: Report, words: Words) -> alt.Chart:
+    made = report.figures
     values = [
         {"day": words.weekday(day), "at": hour, "calls": made.by_weekday_hour[day, hour].calls}
         for day in range(7)
@@ -102,7 +103,8 @@ def _heat(made: Figures, words: Words) -> alt.Chart:
     return chart
 
 
-def _days(made: Figures, words: Words) -> alt.VConcatChart:
+def _days(report: Report, words: Words) -> alt.VConcatChart:
+    made = report.figures
     values = []
     for key, tally in tallies(made).items():
         low, high = tally.answer_rate.interval or (None, None)
@@ -128,7 +130,8 @@ def _days(made: Figures, words: Words) -> alt.VConcatChart:
     return alt.vconcat(alt.layer(band, line, title=words("answer_rate")), acd, spacing=12)
 
 
-def _at_once(made: Figures, words: Words) -> alt.LayerChart:
+def _at_once(report: Report, words: Words) -> alt.LayerChart:
+    made = report.figures
     values = [
         {"at": words.short(step(made), key), "most": level.most, "erlangs": level.erlangs}
         for key, level in levels(made).items()
@@ -140,17 +143,19 @@ def _at_once(made: Figures, words: Words) -> alt.LayerChart:
     return alt.LayerChart(layer=[most, base.mark_bar(fill=_MARK).encode(y="erlangs:Q")])
 
 
-def _talks(made: Figures, words: Words) -> alt.LayerChart:
-    return _bars([(words.length(low, high), calls, None) for (low, high), calls in lengths(made).items()], words)
+def _talks(report: Report, words: Words) -> alt.LayerChart:
+    return _bars(
+        [(words.length(low, high), calls, None) for (low, high), calls in lengths(report.figures).items()], words
+    )
 
 
-def _extensions(made: Figures, words: Words) -> alt.LayerChart:
-    found = extensions(made)[:TOP]
+def _extensions(report: Report, words: Words) -> alt.LayerChart:
+    found = extensions(report)[:TOP]
     return _bars([(words.extension(name), tally.calls, tally.answered) for name, tally in found], words)
 
 
-def _sides(made: Figures, words: Words) -> alt.LayerChart:
-    return _bars([(words.side(name), tally.calls, None) for name, tally in by_part(made, 1)[:TOP]], words)
+def _sides(report: Report, words: Words) -> alt.LayerChart:
+    return _bars([(words.side(name), calls, None) for name, calls in sides(report)[:TOP]], words)
 
 
 def _bars(bars: Sequence[tuple[str, int, int | None]], words: Words) -> alt.LayerChart:

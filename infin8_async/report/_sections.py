@@ -152,12 +152,12 @@ def meanings(words: Words) -> list[tuple[str, str]]:
 
 def sections(report: Report, words: Words) -> list[Section]:
     """The tables, those without a row left out."""
-    made = report.figures
     makers = (_heat, _days, _at_once, _talks, _extensions, _callbacks, _sides, _oddities)
-    return [section for make in makers if (section := make(made, words)).rows]
+    return [section for make in makers if (section := make(report, words)).rows]
 
 
-def _heat(made: Figures, words: Words) -> Section:
+def _heat(report: Report, words: Words) -> Section:
+    made = report.figures
     most, day, hour = max(
         ((tally.calls, -day, -hour) for (day, hour), tally in made.by_weekday_hour.items()), default=(0, 0, 0)
     )
@@ -174,7 +174,8 @@ def _heat(made: Figures, words: Words) -> Section:
     )
 
 
-def _days(made: Figures, words: Words) -> Section:
+def _days(report: Report, words: Words) -> Section:
+    made = report.figures
     return Section(
         name="days",
         title=words("days"),
@@ -186,7 +187,8 @@ def _days(made: Figures, words: Words) -> Section:
     )
 
 
-def _at_once(made: Figures, words: Words) -> Section:
+def _at_once(report: Report, words: Words) -> Section:
+    made = report.figures
     return Section(
         name="at_once",
         title=words("at_once"),
@@ -208,7 +210,8 @@ def lengths(made: Figures) -> dict[tuple[int, int | None], int]:
     }
 
 
-def _talks(made: Figures, words: Words) -> Section:
+def _talks(report: Report, words: Words) -> Section:
+    made = report.figures
     rows = [
         [words.length(low, high), words.number(calls), words.percent(Share(calls, made.answered.part).value)]
         for (low, high), calls in lengths(made).items()
@@ -221,26 +224,18 @@ def _talks(made: Figures, words: Words) -> Section:
     )
 
 
-def by_part(made: Figures, part: int) -> list[tuple[str, Tally]]:
-    """The calls by extension, or by who hung up, the most first: the groups are pairs of both."""
-    sums: dict[str, Tally] = {}
-    for key, group in made.groups.items():
-        name = key[part] if isinstance(key, tuple) else ""
-        held = sums.get(name, Tally())
-        sums[name] = Tally(
-            held.calls + group.calls, held.answered + group.answered.part, held.talk_time + group.talk_time
-        )
-    return sorted(sums.items(), key=lambda item: (-item[1].calls, item[0]))
-
-
-def extensions(made: Figures) -> list[tuple[str, Tally]]:
+def extensions(report: Report) -> list[tuple[str, Tally]]:
     """The calls by extension, the most first, without those that reached none."""
-    return [(name, tally) for name, tally in by_part(made, 0) if name]
+    return sorted(((name, tally) for name, tally in report.extensions.items() if name), key=_most_first)
 
 
-def _extensions(made: Figures, words: Words) -> Section:
-    found = extensions(made)
-    without = made.calls - sum(tally.calls for _, tally in found)
+def _most_first(item: tuple[str, Tally]) -> tuple[int, str]:
+    return -item[1].calls, item[0]
+
+
+def _extensions(report: Report, words: Words) -> Section:
+    found = extensions(report)
+    without = report.extensions.get("", Tally()).calls
     return Section(
         name="extensions",
         title=words("extensions"),
@@ -255,21 +250,27 @@ def _extensions(made: Figures, words: Words) -> Section:
     )
 
 
-def _sides(made: Figures, words: Words) -> Section:
-    found = by_part(made, 1)
+def sides(report: Report) -> list[tuple[str, int]]:
+    """How many calls each side hung up, the most first."""
+    return sorted(report.sides.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _sides(report: Report, words: Words) -> Section:
+    found = sides(report)
     return Section(
         name="sides",
         title=words("sides"),
         columns=[words("side"), words("calls"), words("share")],
         rows=[
-            [words.side(name), words.number(tally.calls), words.percent(Share(tally.calls, made.calls).value)]
-            for name, tally in found[:TOP]
+            [words.side(name), words.number(calls), words.percent(Share(calls, report.figures.calls).value)]
+            for name, calls in found[:TOP]
         ],
         note=_more(len(found) - TOP, words),
     )
 
 
-def _callbacks(made: Figures, words: Words) -> Section:
+def _callbacks(report: Report, words: Words) -> Section:
+    made = report.figures
     found = made.callbacks()
     return Section(
         name="callbacks",
@@ -280,7 +281,8 @@ def _callbacks(made: Figures, words: Words) -> Section:
     )
 
 
-def _oddities(made: Figures, words: Words) -> Section:
+def _oddities(report: Report, words: Words) -> Section:
+    made = report.figures
     return Section(
         name="oddities",
         title=words("oddities"),

@@ -36,7 +36,7 @@ def page(report: Report, words: Words) -> str:
         headings=headings(report, words),
         tiles=tiles(report, words) if any_calls else [],
         sections=sections(report, words),
-        pictures=pictures(report.figures, words) if any_calls else {},
+        pictures=pictures(report, words) if any_calls else {},
         meanings=meanings(words),
         made=words("made", time=words.time(datetime.now(report.zone), year=True)),
     )

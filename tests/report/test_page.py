@@ -10,7 +10,7 @@ from attrs import evolve
 from browser import barriers, browser  # noqa: F401  # a fixture
 
 from infin8_async import BEIJING, CdrQuery, Infin8Session
-from infin8_async.figures import figures
+from infin8_async.figures import Tally, figures
 from infin8_async.report import Words, gather
 from infin8_async.report.page import page
 from infin8_async.testing import Sandbox
@@ -113,8 +113,8 @@ async def test_the_first_line_says_whether_all_calls_are_there(report, complete,
 
 async def test_what_comes_from_the_platform_is_text(report):
     hostile = "<script>alert(1)</script>"
-    groups = {(hostile, hostile): next(iter(report.figures.groups.values()))}
-    html = page(evolve(report, figures=evolve(report.figures, groups=groups)), Words("en", numbers=True))
+    hostile_report = evolve(report, extensions={hostile: Tally(1)}, sides={hostile: 1})
+    html = page(hostile_report, Words("en", numbers=True))
     assert "<script" not in html
     assert html.count("&lt;script&gt;") >= 4
 

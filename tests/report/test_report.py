@@ -63,7 +63,11 @@ class TestGather:
         assert report.figures.complete is True
         assert report.certified is True
         assert report.figures.calls + report.figures_before.calls == 3000
-        assert sum(group.calls for group in report.figures.groups.values()) == report.figures.calls
+        assert sum(tally.calls for tally in report.extensions.values()) == report.figures.calls
+        assert sum(tally.answered for tally in report.extensions.values()) == report.figures.answered.part
+        talked = sum((tally.talk_time for tally in report.extensions.values()), timedelta())
+        assert talked == report.figures.talk_time
+        assert sum(report.sides.values()) == report.figures.calls
 
     async def test_a_window_that_is_not_over_ends_now(self):
         asked = []
