@@ -119,8 +119,9 @@ class Contacts:
 
     def _unreturned(self) -> Iterator[Sequence[tuple[int, int]]]:
         """The missed calls that nobody returned, in several portions, all calls of a number in the same."""
-        self._tidy()
-        for contacts in self.sorted:
+        if self.sorted:
+            self._tidy()
+        for contacts in self.sorted or (self.pending,):
             _, missed = self._useful(contacts)
             yield missed
 

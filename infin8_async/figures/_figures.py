@@ -177,6 +177,10 @@ class Figures:
         complete = False if False in (self.complete, other.complete) else self.complete and other.complete
         return made(sums, groups, complete=complete)
 
+    def __radd__(self, other: object) -> "Figures":
+        # `sum()` begins with 0.
+        return self if other == 0 else NotImplemented
+
 
 def made(sums: Sums, groups: Mapping[object, Figures], *, complete: bool | None) -> Figures:
     """Make figures of sums."""

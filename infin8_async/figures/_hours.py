@@ -20,6 +20,10 @@ def second_of(time: datetime) -> int:
     return since.days * 86_400 + since.seconds
 
 
+_FIRST: Final = second_of(datetime.min.replace(tzinfo=BEIJING))
+_LAST: Final = second_of(datetime.max.replace(tzinfo=BEIJING))
+
+
 class Hours:
     """
     The clock hours of a zone.
@@ -41,7 +45,7 @@ class Hours:
 
     def time(self, second: int) -> datetime:
         """A second as a time of the zone."""
-        time = EPOCH + second * SECOND
+        time = EPOCH + min(max(second, _FIRST), _LAST) * SECOND
         try:
             return time.astimezone(self._zone)
         except OverflowError:  # the first and the last day of the calendar

@@ -281,7 +281,7 @@ async def test_figures_travel_between_processes_and_still_add_up():
     made = await figures([call("9:00:00"), call("9:30:00", 5, 60)], by="extnumber", zone=ZoneInfo("Asia/Kolkata"))
     there = pickle.loads(pickle.dumps(made))
     assert there == made
-    assert there + made == made + made
+    assert there + made == made + made == sum([there, made])
 
 
 @pytest.mark.parametrize(
@@ -311,6 +311,18 @@ async def test_what_was_made_with_other_settings_does_not_add_up():
         some + await figures([call("9:00:00")], by="extnumber")
     with pytest.raises(TypeError):
         some + 1
+
+
+@pytest.mark.parametrize("zone", [BEIJING, UTC, ZoneInfo("America/Mexico_City"), timezone(timedelta(hours=14))])
+@pytest.mark.parametrize("day", [date.min, date.max])
+async def test_the_ends_of_the_calendar_are_days_like_any_other(zone, day):
+    calls = [
+        call("9:00:00", starttime=at(clock, day), answertime=at(clock, day), endtime=None, billsec=86_400)
+        for clock in ("0:00:00", "23:59:59")
+    ]
+    made = await figures(calls, zone=zone)
+    assert made.calls == 2
+    assert sum(round(erlangs * 3600) for erlangs in made.erlangs.values()) == 2 * 86_400
 
 
 class TestShare:
