@@ -69,7 +69,7 @@ class Hours:
         hour, local = self.of(second), self.time(second)
         end = second + 3600 - 60 * local.minute - local.second
         # Unless clocks are changed within the hour, there is nothing to find.
-        return bisect_left(range(end), 1, second, end, key=lambda later: int(self.of(later) is not hour))
+        return second + bisect_left(range(second, end), 1, key=lambda later: int(self.of(later) is not hour))
 
     def _hour(self, second: int) -> datetime:
         local = self.time(second)
