@@ -133,13 +133,18 @@ class Words:
     def phone(self, number: str) -> str:
         """A phone number, masked unless numbers are shown."""
         if self.numbers or not number:
-            return number
-        return f"***{number[-2:]}" if len(number) > 4 else "***"
+            return _printable(number)
+        return f"***{_printable(number[-2:])}" if len(number) > 4 else "***"
 
     def extension(self, extension: str) -> str:
         """An extension; where a phone number stands in its place it is masked."""
-        return self.phone(extension) if len(extension) > _LONGEST_EXTENSION else extension
+        return self.phone(extension) if len(extension) > _LONGEST_EXTENSION else _printable(extension)
 
     def side(self, side: str) -> str:
         """Who hung up; a code that is not documented is shown as it is."""
-        return self(side or "not_said") if side in ("caller", "callee", "") else side
+        return self(side or "not_said") if side in ("caller", "callee", "") else _printable(side)
+
+
+def _printable(text: str) -> str:
+    """A text of the platform on one line, without what could steer a terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)

@@ -13,7 +13,6 @@ from ._sections import Section, Tile, completeness, headings, sections, tiles
 from ._words import Words
 
 _BLOCKS: Final = "·░▒▓█"
-_ROWS: Final = 31  # of a table in a terminal
 _LEAST: Final = 20  # columns of a tile
 
 
@@ -59,28 +58,32 @@ def _heat(made: Figures, words: Words, width: int) -> Text:
     calls = {key: tally.calls for key, tally in made.by_weekday_hour.items()}
     most = max(calls.values())
     wide = 2 if width >= 6 + 2 * 24 else 1
-    label = max(len(words.weekday(day).encode("gb18030")) for day in range(7)) + 1
+    names = [Text(words.weekday(day)) for day in range(7)]
+    label = max(name.cell_len for name in names) + 1
     lines = [Text(" " * label + "".join(f"{hour:<{3 * wide}}" for hour in range(0, 24, 3)), "dim")]
-    for day in range(7):
-        name = words.weekday(day)
+    for day, name in enumerate(names):
         blocks = "".join(_BLOCKS[-(-4 * calls.get((day, hour), 0) // most)] * wide for hour in range(24))
-        lines.append(Text(name + " " * (label - Text(name).cell_len) + blocks))
+        lines.append(name + Text(" " * (label - name.cell_len) + blocks))
     return Text("\n").join(lines)
 
 
 def _table(section: Section, words: Words, width: int) -> Table:
-    """As many of its columns as there is room for: intervals go first, then those at the right."""
-    rows = section.rows[:_ROWS]
+    """As many of its columns as there is room for: some are missed less than others."""
+    dispensable = [words("talk_time"), words("interval")]
+
+    def importance(number: int) -> tuple[int, int]:
+        heading = section.columns[number]
+        return -dispensable.index(heading) if heading in dispensable else 1, -number
+
     widths = {
-        number: max(Text(row[number]).cell_len for row in (section.columns, *rows))
+        number: max(Text(row[number]).cell_len for row in (section.columns, *section.rows))
         for number in range(len(section.columns))
     }
-    dispensable = sorted(widths, key=lambda number: (section.columns[number] == words("interval"), number))
     while len(widths) > 1 and sum(widths.values()) + 2 * (len(widths) - 1) > width:
-        del widths[dispensable.pop()]
+        del widths[min(widths, key=importance)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for number in widths:
         table.add_column(Text(section.columns[number]), justify="right" if number else "left", no_wrap=True)
-    for row in rows:
+    for row in section.rows:
         table.add_row(*(Text(row[number]) for number in widths))
     return table

@@ -13,6 +13,7 @@ from rich.console import Console
 
 import infin8_async.report as room
 from infin8_async import BEIJING, Cdr, CdrQuery, IncompleteResultError, Infin8Session, TransportError
+from infin8_async.figures import Tally, figures
 from infin8_async.report import Words, before, gather
 from infin8_async.report.terminal import printed
 from infin8_async.testing import Sandbox
@@ -132,6 +133,23 @@ class TestTerminal:
         assert number not in text(report)
         assert f"***{number[-2:]}" in text(report)
         assert number in text(report, numbers=True)
+
+    async def test_nothing_that_the_platform_sends_steers_the_terminal(self, report):
+        hostile = "\x1b]0;\n\x9b1"
+        sent = evolve(report, extensions={hostile: Tally(1)}, sides={hostile: 1})
+        for numbers in (False, True):
+            assert not {"\x1b", "\x9b"} & set(text(sent, numbers=numbers))
+
+    async def test_a_quarter_is_shown_by_day_and_a_year_by_month(self, report):
+        async def days(number):
+            for day in range(number):
+                start = datetime(2020, 1, 1, 9, tzinfo=BEIJING) + timedelta(days=day)
+                yield Cdr(id=day, starttime=start, answertime=start, endtime=start + timedelta(hours=1), billsec=3600)
+
+        for number, shown, rows in ((2, "Hour", 24), (92, "Day", 92), (366, "Month", 12)):
+            said = text(evolve(report, figures=await figures(days(number)), figures_before=None))
+            (table,) = re.findall(rf"Answer rate and average talk\n({shown} .*?)\n\n", said, re.DOTALL)
+            assert table.count("\n") == rows
 
 
 class TestWords:
