@@ -1,6 +1,7 @@
 """How long callers waited."""
 
 from collections.abc import Mapping
+from itertools import accumulate
 from math import ceil
 
 from attrs import frozen
@@ -40,9 +41,7 @@ def waiting(times: Mapping[int, int]) -> Waiting:
 
 def _rank(times: Mapping[int, int], calls: int, percent: int) -> int:
     """The smallest time within which that many percent of the calls were answered."""
-    left = ceil(calls * percent / 100)
-    for seconds in sorted(times):
-        left -= times[seconds]
-        if left <= 0:
-            return seconds
-    raise AssertionError("more calls than times")
+    least = ceil(calls * percent / 100)
+    ordered = sorted(times)
+    up_to = accumulate(times[seconds] for seconds in ordered)
+    return next(seconds for seconds, answered in zip(ordered, up_to, strict=True) if answered >= least)

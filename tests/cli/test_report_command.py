@@ -1,6 +1,7 @@
 """`infin8 report`, as its users run it."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from datetime import date
@@ -16,8 +17,14 @@ WEEK = ("--start", "2020-06-15 00:00:00", "--end", "2020-06-21 23:59:59")
 PATIENCE = 60
 
 
-async def report(*arguments: str, sandbox: Sandbox | None = None) -> subprocess.CompletedProcess[str]:
-    env = {"COLUMNS": "80", "PYTHONUTF8": "1"}
+MODULE = ("-m", "infin8_async")
+
+
+async def report(
+    *arguments: str, sandbox: Sandbox | None = None, program: tuple[str, ...] = MODULE
+) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("INFIN8_")}
+    env |= {"COLUMNS": "80", "PYTHONUTF8": "1"}
     if sandbox is not None:
         env |= {
             "INFIN8_BASE_URL": sandbox.base_url,
@@ -25,7 +32,7 @@ async def report(*arguments: str, sandbox: Sandbox | None = None) -> subprocess.
             "INFIN8_ACCESSKEY": str(sandbox.credentials.accesskey),
             "INFIN8_USERNAME": sandbox.credentials.username or "",
         }
-    command = (sys.executable, "-m", "infin8_async", "report", *arguments)
+    command = (sys.executable, *program, "report", *arguments)
     return await asyncio.to_thread(
         subprocess.run, command, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
@@ -91,12 +98,27 @@ async def test_a_sandbox_of_its_own_has_calls_in_both_periods():
     [
         (("--zone", "Mars/Olympus"), "--zone Mars/Olympus: there is no such zone"),
         (("-o", "report.pdf"), "--output report.pdf: a page ends in .html"),
+        (("-o", "folder.html"), "--output folder.html: exists and is not a regular file"),
         (("--from", "oracle://db"), "sqlite:///"),
         (("--lang", "fr"), "fr"),
     ],
 )
-async def test_what_makes_no_sense_is_said_at_once(arguments, complaint, tmp_path):
+async def test_what_makes_no_sense_is_said_at_once(arguments, complaint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.html").mkdir()
     ran = await report(*arguments, "--sandbox")
     assert ran.returncode == 2
     assert complaint in ran.stderr
     assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("missing", ["altair", "vl_convert", "jinja2"])
+async def test_without_the_extra_a_page_is_refused_at_once_and_a_terminal_is_served(missing, sandbox):
+    blocked = ("-c", f"import sys; sys.modules[{missing!r}] = None; from infin8_async.__main__ import main; sys.exit(main())")
+    ran = await report(*WEEK, "-o", "report.html", sandbox=sandbox, program=blocked)
+    assert ran.returncode == 2
+    assert "pip install 'infin8-async[report]'" in ran.stderr
+    assert not sandbox.requests
+    ran = await report(*WEEK, sandbox=sandbox, program=blocked)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("Complete: ")

@@ -2,6 +2,8 @@
 
 import asyncio
 import pickle
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -384,3 +386,10 @@ class TestSources:
         with pytest.raises(LookupError, match="here"):
             await figures(broken())
         assert closed
+
+
+def test_figures_need_nothing_but_the_bare_install():
+    loaded = "import infin8_async.figures, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    names = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
+    optional = {"altair", "jinja2", "vl_convert", "cyclopts", "rich", "sqlalchemy", "pyarrow", "numpy", "pandas"}
+    assert not optional & set(names)

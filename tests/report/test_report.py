@@ -140,6 +140,14 @@ class TestTerminal:
         for numbers in (False, True):
             assert not {"\x1b", "\x9b"} & set(text(sent, numbers=numbers))
 
+    async def test_a_window_without_calls_is_said_to_be_one(self, report):
+        assert text(evolve(report, figures=await figures([]))).endswith("No calls in this time.\n")
+
+    async def test_a_date_that_no_call_centre_knows_is_no_reason_to_show_all_months_since(self, report):
+        times = [datetime(year, 6, day, 9, tzinfo=BEIJING) for year, day in ((1, 1), (2020, 10), (2020, 11))]
+        made = await figures([Cdr(id=1, starttime=time) for time in times])
+        assert len(text(evolve(report, figures=made)).splitlines()) < 150
+
     async def test_a_quarter_is_shown_by_day_and_a_year_by_month(self, report):
         async def days(number):
             for day in range(number):
