@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from ._structuring import call_direction, call_method
+from ._wire.structuring import call_direction, call_method
 from .models import BEIJING, Cdr, CdrQuery
 
 

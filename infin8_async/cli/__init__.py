@@ -1,4 +1,8 @@
-"""The command line `infin8`. Only `__main__` imports it."""
+"""
+The command line `infin8`. Only `__main__` imports it.
+
+Its exit codes: 0 done; 1 the platform, the network or a file failed; 2 wrong usage; 130 interrupted.
+"""
 
 from typing import Final
 

@@ -31,17 +31,17 @@ for command in (pull, count, report, sync, follow, sandbox):
 
 def run() -> int:
     """
-    Run the command that the arguments of this process name.
+    Run the command that is named on the command line.
 
     Returns:
-        What to exit with: 0 done; 1 the platform, the network or a file failed; 2 used wrongly; 130 interrupted.
+        The exit code, one of those in `infin8_async.cli`.
     """
     try:
         code: object = app()
     except (CycloptsError, UsageError) as error:
         say(str(error))
         return USAGE
-    except BrokenPipeError:  # whoever reads has seen enough
+    except BrokenPipeError:  # the reader of our output has left
         return DONE
     except Infin8Error as error:
         say(str(error))

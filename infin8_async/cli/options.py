@@ -1,4 +1,4 @@
-"""What the commands of `infin8` share: which calls, and how to reach the platform."""
+"""The options that commands share: which calls, and how to reach the platform."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from ..testing import Sandbox
 from .output import say
 
 SANDBOX_CALLS: Final = 10_000
-"""How many calls the sandbox makes up for a command of its own, over all days of the window asked for."""
+"""How many calls there are in the sandbox of a command, spread over the days of its window."""
 
 _WINDOW: Final = Group("Window of time", sort_key=1)
 _FILTERS: Final = Group("Filters", sort_key=2)
@@ -30,14 +30,14 @@ Text = Annotated[str | None, Parameter(group=_FILTERS)]
 
 
 class _Said(logging.Handler):
-    """What the library logs, for people; nothing unless they asked for it, as the last line will say what matters."""
+    """Shows what the library logs. Only with --verbose: the last line of a command says what matters."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(record.getMessage())
 
 
 class UsageError(Exception):
-    """What was asked for makes no sense; the message says why."""
+    """An option or argument makes no sense. The message says why."""
 
 
 @contextmanager
@@ -53,16 +53,16 @@ def usage() -> Generator[None]:
 @frozen(kw_only=True)
 class Calls:
     """
-    Which calls are meant.
+    Which calls.
 
     Attributes:
-        start: Where the window begins, "YYYY-MM-DD HH:MM:SS" in Beijing time.
+        start: When the window begins, "YYYY-MM-DD HH:MM:SS" in Beijing time.
 
-        end: Where it ends, in the same form. If not given: now, or never for what follows.
+        end: When it ends, in the same form. If not given: now, or for `follow` never.
 
-        day: One day in Beijing, YYYY-MM-DD. Without any window: today, unless said otherwise above.
+        day: One day in Beijing, YYYY-MM-DD. The default is today, unless the text above says otherwise.
 
-        last: The time that ends now: 90s, 15m, 2h, 7d.
+        last: A span of time that ends now: 90s, 15m, 2h, 7d.
 
         extnumber: Only calls of this extension.
 
@@ -70,10 +70,10 @@ class Calls:
 
         callnumber: Only calls with this called number.
 
-        context: Only calls in this direction: callin came in, callout went out.
+        context: Only calls in this direction: callin is incoming, callout is outgoing.
 
         callmethod: Only calls set up in this way: 0 any, 1 between extensions, 2 dialled by hand, 3 through the
-            interface, 4 double call, 5 predictive outbound, 6 voice menu or group call.
+            interface, 4 double call, 5 predictive outbound call, 6 voice menu or group call.
 
         userid: Only calls with this custom parameter.
 
@@ -94,10 +94,10 @@ class Calls:
 
     def query(self) -> CdrQuery:
         """
-        The query, its end fixed to the present where none was given.
+        The query. If no end was given, it ends now.
 
         Raises:
-            UsageError: Windows that contradict each other, or a value that makes no sense.
+            UsageError: Options contradict each other, or a value makes no sense.
         """
         filters = self._filters()
         with usage():
@@ -109,7 +109,7 @@ class Calls:
 
     def following(self, since: timedelta) -> CdrQuery:
         """
-        The query to follow: without an end where none was given, and from *since* ago on without any window.
+        The query to follow. If no end was given, it has none; if no window was given, it begins *since* ago.
 
         Raises:
             UsageError: As for `query`.
@@ -127,10 +127,10 @@ class Calls:
         return CdrQuery(_platform_time("--start", start), end, **self._filters())
 
     def _filters(self) -> Filters:
-        """The filters, once it is clear that there is one window at most."""
+        """The filters, after checking that there is at most one window."""
         pair = self.start is not None or self.end is not None
         if pair + (self.day is not None) + (self.last is not None) > 1:
-            raise UsageError("one window of time at most: --start and --end, or --day, or --last")
+            raise UsageError("give one window of time at most: --start and --end, or --day, or --last")
         if self.end is not None and self.start is None:
             raise UsageError("--end needs a --start")
         return {
@@ -148,33 +148,34 @@ class Calls:
 @frozen(kw_only=True)
 class Platform:
     """
-    Where the platform is, who asks, and how hard.
+    Where the platform is, who asks, and how fast.
 
     Attributes:
         appid: The application's id.
 
-        accesskey_file: A file that holds the access key; "-" reads it from standard input, unseen on a terminal.
-            Without it the key comes from the environment: INFIN8_ACCESSKEY. It is no option, as other users of this
-            machine could read it in the list of processes.
+        accesskey_file: A file that holds the access key; "-" reads it from standard input, and a terminal does not show
+            it. Without this option the key comes from INFIN8_ACCESSKEY. There is no option for the key itself: other
+            users of this machine could read it in the list of processes.
 
         username: The user name the account authenticates with. The platform wants this or --ip.
 
         ip: The address or domain name the account authenticates with.
 
-        base_url: Where the platform is, if not at its usual address. That is plain http: the access key travels in the
-            clear.
+        base_url: The address of the platform, if it is not the usual one. The usual one is plain http: the access key
+            is not encrypted on its way.
 
-        sandbox: Ask a made-up platform instead, with 10,000 made-up calls in the window. Needs no account, no network.
+        sandbox: Ask a made-up platform instead, with 10,000 made-up calls in the window. Needs no account and no
+            network.
 
-        verbose: Tell what happens meanwhile: which request is sent again, and why.
+        verbose: Show what happens meanwhile: which request is sent again, and why.
 
         concurrency: The most requests at once.
 
         per_page: How many calls to ask for in one request.
 
-        timeout: Seconds for one request, with its answer.
+        timeout: The most seconds for one request and its answer.
 
-        max_rate: The most requests a second; no such limit if not given.
+        max_rate: The most requests a second. If not given, there is no such limit.
     """
 
     appid: Annotated[str | None, Parameter(group=_PLATFORM, env_var="INFIN8_APPID")] = None
@@ -192,8 +193,12 @@ class Platform:
     @asynccontextmanager
     async def session(self, query: CdrQuery, *, live: float = 0) -> AsyncGenerator[Infin8Session]:
         """
-        An open session with the platform, or with a sandbox whose calls lie in the window of *query*, and where *live*
-        more of them appear each second.
+        Open a session with the platform, or with a sandbox.
+
+        Args:
+            query: The window in which the sandbox has its calls.
+
+            live: How many more calls appear in the sandbox each second.
 
         Raises:
             UsageError: Credentials are missing, or a value makes no sense.
@@ -237,7 +242,7 @@ class Platform:
         try:
             return Credentials.from_env({name: value for name, value in given.items() if value})
         except ValueError as error:
-            raise UsageError(f"{error}; there are options too, see --help; --sandbox needs none of them") from error
+            raise UsageError(f"{error}; see --help for the options, or try --sandbox, which needs none") from error
 
     def _accesskey(self) -> str | None:
         if self.accesskey_file is None:
@@ -247,7 +252,7 @@ class Platform:
                 return self.accesskey_file.read_text("utf-8").strip()
             return getpass("access key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
         except (OSError, UnicodeDecodeError, EOFError) as error:
-            what = error.strerror if isinstance(error, OSError) else "it holds no text"
+            what = error.strerror if isinstance(error, OSError) else "it is not text"
             raise UsageError(f"the access key can't be read from {self.accesskey_file}: {what}") from None
 
 
@@ -256,12 +261,12 @@ PLATFORM: Final = Platform()
 
 
 def today() -> date:
-    """The present day in Beijing."""
+    """Today in Beijing."""
     return datetime.now(BEIJING).date()
 
 
 def _platform_time(option: str, text: str) -> str:
-    """The same text, if it is a time in the platform's form."""
+    """Check that *text* is a time in the platform's form, and return it."""
     try:
         CdrQuery(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Where the calls of a pull go: a file, a pipe, a table on a terminal."""
+"""Writes calls to a file, to a pipe, or as a table to a terminal."""
 
 import asyncio
 import select
@@ -19,17 +19,17 @@ from ..export.csv import csv_writer
 from ..export.jsonl import json_lines, jsonl_writer
 from ..export.parquet import parquet_writer
 from ..export.writing import AsyncWrite, in_threads
-from ..models import CallMethod, Cdr
+from ..models import CallMethod, Cdr, platform_text
 
 SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
-"""The kinds of file there are."""
+"""The kinds of files."""
 
-# The columns of the table, from left to right, and which of them a narrow terminal goes without, the last one first.
+# The columns of the table from left to right, then by importance: a narrow terminal shows the most important ones.
 _COLUMNS: Final = (
     "id", "starttime", "context", "callmethod", "extnumber", "disnumber", "callnumber", "duration", "billsec",
     "hangupdirection", "userid", "memberid",
 )  # fmt: skip
-_WANTED: Final = (
+_BY_IMPORTANCE: Final = (
     "starttime", "disnumber", "callnumber", "billsec", "context", "extnumber", "id", "callmethod", "duration",
     "userid", "memberid", "hangupdirection",
 )  # fmt: skip
@@ -40,7 +40,7 @@ _R = TypeVar("_R")
 
 class Tables:
     """
-    A table that is printed as its rows come. The first page decides which columns there are, and how wide.
+    A table that is printed page by page. The first page decides which columns it has, and how wide they are.
 
     Args:
         console: The terminal.
@@ -52,7 +52,7 @@ class Tables:
         self._widths: dict[str, int] = {}
 
     def lines(self, cdrs: Sequence[Cdr]) -> bytes:
-        """The rows of one page; those of calls that nobody answered are dim."""
+        """The rows of one page. Calls that nobody answered are dim."""
         rows = [{name: _cell(cdr, name) for name in _COLUMNS} for cdr in cdrs]
         first = not self._widths
         if first:
@@ -68,10 +68,10 @@ class Tables:
         return captured.get().encode(self._console.encoding, "replace")
 
     def _fit(self, rows: Sequence[dict[str, str]]) -> dict[str, int]:
-        """How wide the columns are that find room."""
+        """The columns that fit, and their widths."""
         widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in _COLUMNS}
         room, found = self._console.width + self._gap, set[str]()
-        for name in _WANTED:
+        for name in _BY_IMPORTANCE:
             room -= widths[name] + self._gap
             if room < 0 and found:
                 break
@@ -80,7 +80,7 @@ class Tables:
 
 
 def call_lines(cdrs: Sequence[Cdr]) -> bytes:
-    """One line a call, for people who watch them come."""
+    """One line a call, for a terminal."""
     lines = []
     for cdr in cdrs:
         way = {"callin": "in ", "callout": "out"}.get(cdr.context, cdr.context)
@@ -95,33 +95,33 @@ def call_lines(cdrs: Sequence[Cdr]) -> bytes:
 def _cell(cdr: Cdr, name: str) -> str:
     value: object = getattr(cdr, name)
     if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(" ")
+        return platform_text(value)
     return printable(value.name.lower() if isinstance(value, CallMethod) else str(value if value is not None else ""))
 
 
 def printable(text: str) -> str:
-    """The text on one line, without what could steer a terminal."""
+    """The text without line ends and without characters that control a terminal."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 
 def say(line: str, *, name: bool = True) -> None:
-    """One line on standard error, led by the program's name if it is a complaint."""
-    print(f"{'infin8: ' * name}{printable(line)}", file=sys.stderr)  # noqa: T201  # this is where people look
+    """Print a line on standard error. *name* puts the program's name first, as for an error."""
+    print(f"{'infin8: ' * name}{printable(line)}", file=sys.stderr)  # noqa: T201  # the command line's own output
 
 
 def write_out(data: bytes) -> None:
     """
-    Write to standard output, whole and at once.
+    Write all of *data* to standard output at once, without Python's buffer.
 
     Raises:
-        BrokenPipeError: Nobody reads it any more.
+        BrokenPipeError: The reader has left.
     """
-    # Below Python's buffer: a thread that waits for a reader holds no lock that the interpreter's exit would need.
+    # A thread that waits for a slow reader would hold the buffer's lock, and the interpreter needs that lock to exit.
     with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as out:
         left = memoryview(data)
         while left:
             written: int | None = out.write(left)
-            if written is None:  # standard output came to us in non-blocking mode
+            if written is None:  # standard output is in non-blocking mode, and full
                 select.select((), (out,), ())
             left = left[written or 0 :]
 
@@ -129,9 +129,9 @@ def write_out(data: bytes) -> None:
 @asynccontextmanager
 async def writing(file: Path | None, *, spreadsheet: bool = False) -> AsyncGenerator[AsyncWrite]:
     """
-    Where the calls go: to *file*, as a table to a terminal, or as lines of JSON to what else standard output is.
+    Write calls to *file*; or to standard output, as a table if that is a terminal, else as JSON Lines.
 
-    A file appears under its name when the block is left without an exception, whole, and not before.
+    The file appears under its name when the block is left without an exception.
     """
     if file is None:
         lines = Tables(Console()).lines if sys.stdout.isatty() else json_lines
@@ -147,10 +147,10 @@ async def writing(file: Path | None, *, spreadsheet: bool = False) -> AsyncGener
 
 async def in_thread(work: Callable[[], _R]) -> _R:
     """
-    Await work that may block.
+    Run work that may block in a thread of its own.
 
-    Nobody waits for it once the caller is cancelled: a pager that reads no further can't hold up Ctrl-C, as it would
-    with `asyncio.to_thread`, whose threads are joined before the program ends.
+    After a cancellation nobody waits for the thread. `asyncio.to_thread` would: its threads are joined before the
+    program ends, so a pager that has stopped reading would block Ctrl-C.
     """
     done: Future[_R] = Future()
     done.set_running_or_notify_cancel()
@@ -158,7 +158,7 @@ async def in_thread(work: Callable[[], _R]) -> _R:
     def run() -> None:
         try:
             done.set_result(work())
-        except BaseException as error:  # noqa: BLE001  # handed to the caller
+        except BaseException as error:  # noqa: BLE001  # the caller gets it
             done.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()

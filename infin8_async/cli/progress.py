@@ -1,4 +1,4 @@
-"""What is said about a pull: a bar while it runs, and a closing line in words."""
+"""The progress bar of a pull, and the line that ends it."""
 
 import sys
 from collections.abc import Generator
@@ -14,7 +14,7 @@ from ..stream import StreamReport
 
 
 def calls(number: int) -> str:
-    """So many calls, in words."""
+    """A number of calls in words: "1 call", "2,000 calls"."""
     return f"{number:,} {'call' if number == 1 else 'calls'}"
 
 
@@ -27,7 +27,7 @@ class _Counts(ProgressColumn):
 
 
 class Bar:
-    """A progress bar on standard error, for the time of a `with` block; nothing at all where that is no terminal."""
+    """A progress bar on standard error for the time of a `with` block. Nothing is shown if that is not a terminal."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -44,17 +44,17 @@ class Bar:
         self._task = self._progress.add_task("", total=None)
 
     def show(self, received: int, total: int, what: str = "") -> None:
-        """Show how far the pull is, and of what."""
+        """Show how many calls of *total* have come, with a text before the bar."""
         self._progress.update(self._task, completed=received, total=max(received, total), description=what)
 
     @contextmanager
     def aside(self) -> Generator[None]:
-        """Make room for rows where they go to a terminal too: it will be the same one."""
-        crowded = self._shown and sys.stdout.isatty()
-        if crowded:
+        """Hide the bar while rows are printed, if they go to a terminal: it is the same one."""
+        hidden = self._shown and sys.stdout.isatty()
+        if hidden:
             self._progress.stop()
         yield
-        if crowded:
+        if hidden:
             self._progress.start()
 
     def __enter__(self) -> Self:
@@ -71,27 +71,27 @@ class Bar:
 
 def closing(report: StreamReport, counted: int, seconds: float, where: str) -> str:
     """
-    How a pull went, in words.
+    The line that ends a pull: what came, and whether it is complete.
 
     Args:
-        report: The pull's last report.
+        report: The pull's report, after its end.
 
         counted: The platform's newest count.
 
-        seconds: How long it took.
+        seconds: How long the pull took.
 
-        where: Where the calls are, as words to put behind their number.
+        where: Where the calls are now, such as " in calls.csv".
     """
     if report.certified and report.complete:
         verdict = "complete: exactly as many as the platform counts"
     elif report.complete:
-        verdict = f"complete: all that were there from beginning to end; the platform now counts {counted:,}"
+        verdict = f"complete: all calls that were there from beginning to end; the platform now counts {counted:,}"
     else:
         verdict = f"NOT COMPLETE: the platform counts {counted:,}"
     facts = [
         f"{number:,} {fact}"
         for number, fact in (
-            (report.recovered, "found again after they had moved"),
+            (report.recovered, "had moved and were found again"),
             (report.duplicates, "dropped as duplicates"),
             (report.retries, "retry" if report.retries == 1 else "retries"),
         )

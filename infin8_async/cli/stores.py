@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def opened(url: str) -> AsyncGenerator["CdrStore"]:
     """
-    An open store.
+    Open the store at an address.
 
     Raises:
-        UsageError: Its address is none, or an extra is missing.
+        UsageError: The address is not one of a store, or an extra is missing.
     """
     try:
         from ..store import CdrStore  # noqa: PLC0415  # it belongs to an extra

@@ -16,16 +16,16 @@ _encoder: Final = msgspec.json.Encoder()
 
 async def to_jsonl(cdrs: AsyncIterable[Cdr], path: StrPath) -> int:
     """
-    Write calls as JSON Lines: one object a line under the platform's names, times in ISO 8601 with +08:00.
+    Write calls as JSON Lines: one object a line with the platform's field names, times in ISO 8601 with +08:00.
 
-    What else the platform sent is an object under `extra`, which a call without has not. The file appears under its
-    name when the last call is written. After an error or a cancellation before that, what was there is there still.
-    Encoding and writing are done in a thread, and a cancellation waits for it.
+    `extra` is an object, and is left out if it is empty. The file appears under its name when the last call is written.
+    After an error or a cancellation before that, an older file stays as it was. Encoding and writing are done in a
+    thread, and a cancellation waits for it.
 
     Args:
-        cdrs: The calls: a stream, or whatever else gives them one by one. It is read to its end and not closed.
+        cdrs: The calls: a stream, a store, or any other async iterable. It is read to its end and not closed.
 
-        path: The file. One that is there is replaced.
+        path: The file. An existing one is replaced.
 
     Returns:
         How many calls were written.
@@ -37,7 +37,7 @@ async def to_jsonl(cdrs: AsyncIterable[Cdr], path: StrPath) -> int:
 
 
 def json_lines(cdrs: Sequence[Cdr]) -> bytes:
-    """One object a line under the platform's names, and under `extra` what else the platform sent, if anything."""
+    """The lines of `to_jsonl`."""
     return _encoder.encode_lines(
         [dict(zip(FIELDS, values_of(cdr), strict=True)) | ({"extra": cdr.extra} if cdr.extra else {}) for cdr in cdrs]
     )
@@ -45,6 +45,6 @@ def json_lines(cdrs: Sequence[Cdr]) -> bytes:
 
 @contextmanager
 def jsonl_writer(path: StrPath) -> Generator[Write]:
-    """The file of `to_jsonl`, written when the block is left."""
+    """The file of `to_jsonl`. It appears when the block is left."""
     with written_whole(path) as out:
         yield lambda cdrs: out.write(json_lines(cdrs))

@@ -12,22 +12,22 @@ from .writing import Write, written
 if TYPE_CHECKING:
     from pyarrow import RecordBatch  # type: ignore[import-untyped]
 
-# A row group has a fixed cost: for each column its own dictionary, statistics, and an entry in the footer, which is
-# kept in memory to the end. Groups the size of a page would make a file several times larger and slow to open; groups
-# this size cost next to nothing, and take some 10 MB.
+# Every row group costs something: a dictionary and statistics for each column, and an entry in the footer, which stays
+# in memory until the end. With groups as small as a page, a file is several times larger and slow to open. With groups
+# of this size the cost is negligible, and a group takes about 10 MB.
 _ROW_GROUP: Final = 20_000
 
 
 async def to_parquet(cdrs: AsyncIterable[Cdr], path: StrPath) -> int:
     """
-    Write calls as Parquet, with the columns of `to_arrow`, in row groups of some 20,000 calls.
+    Write calls as Parquet, with the columns of `to_arrow`, in row groups of about 20,000 calls.
 
-    Needs `infin8-async[arrow]`. Written whole or not at all, as by `to_jsonl`.
+    Needs `infin8-async[arrow]`. Like the file of `to_jsonl`, it is written completely or not at all.
 
     Args:
-        cdrs: The calls, as for `to_jsonl`. Never more than a row group of them is in memory.
+        cdrs: The calls, as for `to_jsonl`. At most one row group of them is in memory.
 
-        path: The file. One that is there is replaced.
+        path: The file. An existing one is replaced.
 
     Returns:
         How many calls were written.
@@ -42,7 +42,7 @@ async def to_parquet(cdrs: AsyncIterable[Cdr], path: StrPath) -> int:
 
 @contextmanager
 def parquet_writer(path: StrPath) -> Generator[Write]:
-    """The file of `to_parquet`, written when the block is left."""
+    """The file of `to_parquet`. It appears when the block is left."""
     pa, schema = arrow(), call_schema()
     group: list[RecordBatch] = []
 

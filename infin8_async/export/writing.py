@@ -1,4 +1,4 @@
-"""Calls, some at once, to a file that is written in a thread."""
+"""Writes calls to a file in a thread, a batch at a time."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
@@ -10,25 +10,26 @@ from ..models import Cdr
 from ..stream import CdrStream
 
 Write = Callable[[Sequence[Cdr]], object]
-"""Writes some calls, and blocks meanwhile."""
+"""Writes a batch of calls, and blocks while it does."""
 
 AsyncWrite = Callable[[Sequence[Cdr]], Awaitable[object]]
-"""Writes some calls without holding up the loop."""
+"""Writes a batch of calls without blocking the event loop."""
 
-_BATCH: Final = 1000  # calls that go to the thread at once, where the source has no pages
+_BATCH: Final = 1000  # calls in a batch, if the source has no pages
 _R = TypeVar("_R")
 
 
 @asynccontextmanager
 async def in_threads(file: AbstractContextManager[Write]) -> AsyncGenerator[AsyncWrite]:
-    """Open, write and finish a file in threads, so that the loop goes on meanwhile."""
-    with ExitStack() as opened:  # after an error or a cancellation it is this that removes what was begun
+    """Open, write and finish a file in threads, so that the event loop can go on."""
+    with ExitStack() as opened:  # after an error or a cancellation, this removes what was begun
         write = await finished(partial(opened.enter_context, file))
         yield lambda cdrs: finished(partial(write, cdrs))
         await finished(opened.close)
 
 
 async def written(cdrs: AsyncIterable[Cdr], file: AbstractContextManager[Write]) -> int:
+    """Write all calls to a file, and return their number."""
     number = 0
     async with in_threads(file) as write, aclosing(batches_of(cdrs)) as batches:
         async for batch in batches:
@@ -38,7 +39,7 @@ async def written(cdrs: AsyncIterable[Cdr], file: AbstractContextManager[Write])
 
 
 async def batches_of(cdrs: AsyncIterable[Cdr]) -> AsyncGenerator[Sequence[Cdr]]:
-    """The calls as they come, many at once."""
+    """The calls in batches: the pages of a stream, else up to 1,000 calls each."""
     if isinstance(cdrs, CdrStream):
         async with aclosing(cdrs.pages()) as pages:
             async for page in pages:
@@ -55,8 +56,8 @@ async def batches_of(cdrs: AsyncIterable[Cdr]) -> AsyncGenerator[Sequence[Cdr]]:
 
 
 async def finished(work: Callable[[], _R]) -> _R:
-    """Await work in a thread. A cancellation comes through when the thread is done: it may be writing to a file."""
-    # A bare future: the task of `asyncio.to_thread` is itself cancelled when `asyncio.run` ends.
+    """Run work in a thread. A cancellation waits until the thread is done: it may be writing to a file."""
+    # Not `asyncio.to_thread`: its task would be cancelled, too, when `asyncio.run` ends.
     done = asyncio.get_running_loop().run_in_executor(None, work)
     cancelled: asyncio.CancelledError | None = None
     while not done.done():

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from clock import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import cases
 from simulation import DAY, WINDOW, Platform, read
 
 from infin8_async import IncompleteResultError
@@ -50,11 +52,11 @@ def calls_arriving(chance: random.Random, often: float, at_most: int, seconds=No
     return arrive
 
 
-@settings(max_examples=60)
+@settings(max_examples=cases(300))
 @given(PLATFORMS, CONCURRENCY)
 def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pages(platform, concurrency):
     scan = platform.scan(concurrency)
-    cdrs, error = asyncio.run(read(scan))
+    cdrs, error = run(read(scan))
     pages = max(1, -(-len(platform.rows) // platform.size))
     proof = len(platform.rows) >= platform.size
     assert error is None
@@ -67,14 +69,14 @@ def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pa
     assert len(platform.requests) == pages + proof or len(platform.rows) > 50
 
 
-@settings(max_examples=60)
+@settings(max_examples=cases(1500))
 @given(PLATFORMS, CONCURRENCY, st.floats(0, 0.9), st.integers(1, 80), st.booleans())
 def test_calls_that_arrive_meanwhile_never_hide_or_double_one(platform, concurrency, often, at_most, at_the_ends):
     there = set(ids(platform.rows))
     ends = [1, LAST_SECOND - 1] if at_the_ends else None
     platform.before_answer = calls_arriving(random.Random(platform.seed), often, at_most, ends)
     scan = platform.scan(concurrency)
-    cdrs, error = asyncio.run(read(scan))
+    cdrs, error = run(read(scan))
     read_ids = [cdr.id for cdr in cdrs]
     assert error is None
     assert scan.complete
@@ -83,21 +85,21 @@ def test_calls_that_arrive_meanwhile_never_hide_or_double_one(platform, concurre
     assert scan.certified == (len(read_ids) == scan.total)
 
 
-@settings(max_examples=60)
+@settings(max_examples=cases(300))
 @given(PLATFORMS, CONCURRENCY, st.integers(2, 40))
 def test_rows_that_tie_in_an_order_of_no_stability_are_all_found(platform, concurrency, seconds):
     platform.rows = [(40_000 + second % seconds, call) for second, call in platform.rows]
     platform.shuffled_ties = True
     platform.size = max(platform.size, 4)
     scan = platform.scan(concurrency)
-    cdrs, error = asyncio.run(read(scan))
+    cdrs, error = run(read(scan))
     assert error is None
     assert sorted(cdr.id for cdr in cdrs) == sorted(ids(platform.rows))
     assert scan.complete
     assert scan.certified
 
 
-@settings(max_examples=60)
+@settings(max_examples=cases(300))
 @given(PLATFORMS, CONCURRENCY, st.floats(0.01, 0.5))
 def test_removals_meanwhile_hide_nothing_that_remains(platform, concurrency, often):
     chance = random.Random(platform.seed)
@@ -111,7 +113,7 @@ def test_removals_meanwhile_hide_nothing_that_remains(platform, concurrency, oft
 
     platform.before_answer = remove
     scan = platform.scan(concurrency)
-    cdrs, error = asyncio.run(read(scan))
+    cdrs, error = run(read(scan))
     read_ids = [cdr.id for cdr in cdrs]
     assert error is None
     assert set(ids(platform.rows)) <= set(read_ids)

@@ -1,4 +1,4 @@
-"""The sandbox, asked by a bare client: it must not share the mistakes of ours."""
+"""The sandbox, with a plain HTTP client: it must not share the mistakes of ours."""
 
 import asyncio
 import gc
@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import cases
 
 from infin8_async import BEIJING, Credentials
 from infin8_async.testing import Sandbox
@@ -56,7 +57,7 @@ class TestCalls:
                 assert row["abillsec"] == row["duration"]
 
     @given(st.integers(0, 500), st.integers(0, 2**40))
-    @settings(max_examples=20)
+    @settings(max_examples=cases(20))
     def test_ids_are_unique_and_follow_the_order_in_which_calls_end(self, calls, seed):
         rows = list(Sandbox(calls, seed=seed, order="id").rows())
         assert len({row["id"] for row in rows}) == calls

@@ -7,7 +7,7 @@ from ..output import write_out
 
 async def count(*, calls: Calls = CALLS, platform: Platform = PLATFORM) -> int:
     """
-    Ask the platform how many calls a window of time holds: one small request.
+    Ask the platform how many calls there are in a window of time. This is one small request.
 
     ```
     infin8 count --day 2020-06-10 --extnumber 8001
@@ -17,7 +17,7 @@ async def count(*, calls: Calls = CALLS, platform: Platform = PLATFORM) -> int:
     Args:
         calls: Which calls.
 
-        platform: Where they are.
+        platform: Where the calls are.
     """
     query = calls.query()
     async with platform.session(query) as session:

@@ -14,7 +14,7 @@ from ..options import CALLS, PLATFORM, Calls, Platform, UsageError
 from ..output import call_lines, in_thread, write_out
 from ..stores import opened
 
-_LIVE: Final = 1.0  # calls a second of a sandbox that is followed
+_LIVE: Final = 1.0  # new calls a second in a sandbox
 
 
 async def follow(
@@ -27,10 +27,10 @@ async def follow(
     platform: Platform = PLATFORM,
 ) -> int:
     """
-    Watch calls as they appear, each once, until Ctrl-C.
+    Show new calls as they appear, each once, until Ctrl-C.
 
-    A call appears when it ends. To a terminal goes one line a call, to a pipe JSON Lines. Without a window of time the
-    last ten minutes come first.
+    A call appears when it ends. A terminal gets one line a call, a pipe gets JSON Lines. Without a window of time, the
+    calls of the last ten minutes come first.
 
     ```
     infin8 follow --context callin
@@ -42,22 +42,22 @@ async def follow(
     Args:
         calls: Which calls.
 
-        to: Save them in this database as well: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. Started
-            again it goes on where it was.
+        to: Also save the calls in this database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. When it is
+            started again, it continues where it was.
 
-        checkpoint: Keep in this file what has been written, so that started again it goes on where it was.
+        checkpoint: A file that remembers what has been written. When it is started again, it continues where it was.
 
-        interval: How often to ask: 10s, 5m.
+        interval: How often to ask the platform: 10s, 5m.
 
-        lookback: How long after it was dialled a call may appear: 2h.
+        lookback: How long after its dial time a call may still appear: 2h.
 
-        platform: Where they are. With --sandbox, one where calls come in.
+        platform: Where the calls are. With --sandbox, new calls come in all the time.
     """
     if to is not None and checkpoint is not None:
-        raise UsageError("--to keeps its place in the database: leave --checkpoint out")
+        raise UsageError("--checkpoint is not needed with --to: the database remembers what has been written")
     for name, span in {"--interval": interval, "--lookback": lookback}.items():
         if span <= timedelta():
-            raise UsageError(f"{name} must be longer than nothing")
+            raise UsageError(f"{name} must be positive")
     query = calls.following(timedelta(minutes=10))
     lines = call_lines if sys.stdout.isatty() else json_lines
 

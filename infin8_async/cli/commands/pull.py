@@ -29,8 +29,8 @@ async def pull(
     """
     Pull every call of a window of time.
 
-    To a terminal goes a table, with the phone numbers; to a pipe go JSON Lines: one object a line, under the
-    platform's own field names, times in ISO 8601 with +08:00.
+    A terminal gets a table, with the phone numbers. A pipe gets JSON Lines: one object a line, with the platform's own
+    field names, and times in ISO 8601 with +08:00.
 
     ```
     infin8 pull --last 2h
@@ -43,24 +43,24 @@ async def pull(
     Args:
         calls: Which calls.
 
-        output: Write to this file, .jsonl, .csv or .parquet. It appears when everything has been read, whole or not at
-            all.
+        output: Write to this file, .jsonl, .csv or .parquet. It appears when everything has been read, complete or not
+            at all.
 
-        spreadsheet: In a .csv file, put a ' before each text that a spreadsheet would take for a formula, as it would
-            the number +8613800000000.
+        spreadsheet: In a .csv file, put a ' before each text that a spreadsheet would take for a formula, such as the
+            number +8613800000000.
 
-        integrity: What to do where calls moved between pages while they were read. "repair" finds them and fails where
-            that is impossible, "raise" fails as soon as some were missed, "off" gives what the pages held.
+        integrity: What to do if calls moved between pages while they were read. "repair" finds them, and fails if it
+            can't; "raise" fails as soon as some were missed; "off" gives what the pages held.
 
-        platform: Where they are.
+        platform: Where the calls are.
     """
     query = calls.query()
     if output is not None and output.suffix not in SUFFIXES:
-        raise UsageError(f"--output {output}: a file ends in {' or '.join(SUFFIXES)}")
+        raise UsageError(f"--output {output}: the name must end in {' or '.join(SUFFIXES)}")
     if output is not None and output.exists() and not output.is_file():
-        raise UsageError(f"--output {output}: there is something that is no file")
+        raise UsageError(f"--output {output}: exists and is not a regular file")
     if spreadsheet and (output is None or output.suffix != ".csv"):
-        raise UsageError("--spreadsheet is for an --output that ends in .csv")
+        raise UsageError("--spreadsheet needs an --output that ends in .csv")
     if output is not None and output.suffix == ".parquet":
         try:
             arrow()
@@ -85,7 +85,7 @@ async def pull(
 
 
 def _aftermath(report: StreamReport, output: Path | None) -> str:
-    """What had been done when a pull failed."""
+    """What was done before a pull failed."""
     facts = [f"after {in_words(report.received)}"] if report.received else []
     facts += [f"{output} was not written"] if output is not None else []
     return f" ({', '.join(facts)})" if facts else ""

@@ -29,7 +29,7 @@ async def sandbox(
     """
     Serve a made-up platform on this machine until Ctrl-C.
 
-    It answers as the platform documents, with made-up calls: for trying things out, and for tests in any language.
+    It answers as the platform documents, with made-up calls. Use it to try things out, and for tests in any language.
 
     ```
     infin8 sandbox --calls 100000 --days 7
@@ -41,7 +41,7 @@ async def sandbox(
 
         calls: How many calls there are when it starts.
 
-        days: Over how many days they are spread.
+        days: The number of days over which they are spread.
 
         start: The first of these days, YYYY-MM-DD. If not given, today in Beijing is the last.
 
@@ -49,13 +49,13 @@ async def sandbox(
 
         order: How calls are sorted: newest or oldest dial time first, or by id.
 
-        ties: What becomes of calls with the same dial time: they keep their order, or are shuffled at each request.
+        ties: Whether calls with the same dial time keep their order, or are shuffled at each request.
 
         live: New calls a second, while it runs.
 
         latency: Seconds before each answer.
 
-        per_page_cap: The most calls in one page, whatever is asked for.
+        per_page_cap: The most calls in one page, however many are asked for.
     """
     with usage():
         for name, value in {"calls": calls, "port": port, "live": live, "latency": latency}.items():
@@ -63,7 +63,7 @@ async def sandbox(
         check_number("--days", days, least=1)
         check_number("--per-page-cap", per_page_cap, least=1)
         if port > _LAST_PORT:
-            raise UsageError(f"--port is {_LAST_PORT} at most, not {port}")
+            raise UsageError(f"--port must be at most {_LAST_PORT}, not {port}")
         platform = Sandbox(
             calls,
             days=days,
@@ -86,7 +86,7 @@ async def sandbox(
         }
         write_out(
             (
-                f"# A platform with {len(platform):,} made-up calls, until Ctrl-C. In another terminal:\n"
+                f"# A platform with {len(platform):,} made-up calls, until Ctrl-C. Paste this into another terminal:\n"
                 + "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items() if value)
                 + "infin8 count\ninfin8 pull | head\n"
             ).encode()

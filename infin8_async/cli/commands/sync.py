@@ -23,10 +23,10 @@ async def sync(
     platform: Platform = PLATFORM,
 ) -> int:
     """
-    Have a database hold every call of a window of time.
+    Bring every call of a window of time into a database.
 
-    Day by day; each day is written whole, with a line in a ledger. Interrupted and started again it goes on where it
-    was. A day that has not changed since costs one small request.
+    It works day by day. Each day is written in one transaction, with a line in a ledger. If you interrupt it and start
+    it again, it continues where it was. A day that has not changed since costs one small request.
 
     ```
     infin8 sync sqlite:///calls.db --start "2020-06-01 00:00:00"
@@ -39,7 +39,7 @@ async def sync(
 
         calls: Which calls.
 
-        platform: Where they are.
+        platform: Where the calls are.
     """
     query = calls.query()
     begin = monotonic()

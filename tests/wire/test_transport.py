@@ -12,10 +12,11 @@ import pytest
 import stamina
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from profiles import cases
 
 from infin8_async import CdrQuery, Credentials, Infin8Error, Infin8Session, ResponseError, RetryPolicy, TransportError
-from infin8_async._protocol import read_page
-from infin8_async._transport import Tally
+from infin8_async._wire.protocol import read_page
+from infin8_async._wire.transport import Tally
 from infin8_async.testing import Sandbox
 
 DAY = CdrQuery.day(date(2020, 6, 10))
@@ -163,7 +164,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=cases(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(FUZZED, VALUES), max_size=4),
     st.sampled_from(["200 OK", "204 x", "304 x", "301 x", "418 x", "429 x", "503 x", "600 x", "99 x", "x", ""]),

@@ -11,6 +11,7 @@ import pytest
 from clock import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import cases
 from simulation import WINDOW, Platform, read
 from yarl import URL
 
@@ -23,9 +24,9 @@ from infin8_async import (
     SystemFailureError,
     TransportError,
 )
-from infin8_async._pace import Pace
 from infin8_async._pull.scan import Scan
-from infin8_async._transport import Tally, Transport
+from infin8_async._wire.pace import Pace
+from infin8_async._wire.transport import Tally, Transport
 
 
 class Wire(Transport):
@@ -298,7 +299,7 @@ def test_a_session_whose_callers_give_up_after_a_second_goes_on_sending():
 
 
 @given(st.integers(1, 50), st.integers(1, 30), st.floats(0.1, 120))
-@settings(max_examples=30)
+@settings(max_examples=cases(30))
 def test_a_maximum_rate_holds_after_a_pause_too(rate, waiting, pause):
     async def go():
         pace = Pace(30, rate)
@@ -471,7 +472,7 @@ def test_waits_double_and_stay_below_their_bound():
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 @given(st.integers(1, 200), st.integers(1, 30))
 def test_a_maximum_rate_holds_over_any_second(rate, concurrency):
     async def go():
