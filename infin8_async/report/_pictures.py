@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-try:
+from .._extras import requires
+
+with requires("report", "altair", "vl_convert", what="a page needs"):
     import altair as alt
     import vl_convert
-except ModuleNotFoundError as error:
-    raise ImportError("a page needs: pip install 'infin8-async[report]'", name=error.name) from error
 
 from ._gather import Report
 from ._sections import TOP, extensions, lengths, sides

@@ -6,10 +6,10 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
-try:
+from .._extras import requires
+
+with requires("report", "jinja2", what="a page needs"):
     from jinja2 import Environment, StrictUndefined
-except ModuleNotFoundError as error:
-    raise ImportError("a page needs: pip install 'infin8-async[report]'", name=error.name) from error
 
 from ._gather import Report
 from ._pictures import pictures

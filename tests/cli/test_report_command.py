@@ -114,7 +114,8 @@ async def test_what_makes_no_sense_is_said_at_once(arguments, complaint, tmp_pat
 
 @pytest.mark.parametrize("missing", ["altair", "vl_convert", "jinja2"])
 async def test_without_the_extra_a_page_is_refused_at_once_and_a_terminal_is_served(missing, sandbox):
-    blocked = ("-c", f"import sys; sys.modules[{missing!r}] = None; from infin8_async.__main__ import main; sys.exit(main())")
+    program = f"import sys; sys.modules[{missing!r}] = None; from infin8_async.__main__ import main; sys.exit(main())"
+    blocked = ("-c", program)
     ran = await report(*WEEK, "-o", "report.html", sandbox=sandbox, program=blocked)
     assert ran.returncode == 2
     assert "pip install 'infin8-async[report]'" in ran.stderr
