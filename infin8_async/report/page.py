@@ -13,7 +13,8 @@ with requires("report", "jinja2", what="a page needs"):
 
 from ._gather import Report
 from ._pictures import pictures
-from ._sections import completeness, headings, meanings, sections, tiles
+from ._sections import sections
+from ._tiles import completeness, headings, meanings, tiles
 from ._words import Words
 
 _OURS: Final = files(__package__)

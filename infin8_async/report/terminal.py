@@ -9,7 +9,8 @@ from rich.text import Text
 
 from ..figures import Figures
 from ._gather import Report
-from ._sections import Section, Tile, completeness, headings, sections, tiles
+from ._sections import Section, sections
+from ._tiles import Tile, completeness, headings, tiles
 from ._words import Words
 
 _BLOCKS: Final = "·░▒▓█"

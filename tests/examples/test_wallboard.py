@@ -16,6 +16,7 @@ from infin8_async import BEIJING
 from infin8_async.testing import Sandbox
 
 WALLBOARD = Path(__file__).parent.parent.parent / "examples" / "wallboard.py"
+PATIENCE = 180_000  # milliseconds
 
 
 @pytest.fixture
@@ -55,8 +56,12 @@ def ring(sandbox, number, *, ago, billsec=0):
     )  # fmt: skip
 
 
+async def until(page, condition, arg=None):
+    await page.wait_for_function(condition, arg=arg, timeout=PATIENCE)
+
+
 async def shows(page, name, value):
-    await page.wait_for_function("([id, text]) => document.getElementById(id).textContent == text", arg=[name, value])
+    await until(page, "([id, text]) => document.getElementById(id).textContent == text", [name, value])
 
 
 async def test_a_call_that_ends_is_on_every_screen_and_so_it_is_again_after_a_restart(browser, port):  # noqa: F811
@@ -78,7 +83,7 @@ async def test_a_call_that_ends_is_on_every_screen_and_so_it_is_again_after_a_re
             assert await barriers(pages[0]) == []
             assert not said
         for page in pages:
-            await page.wait_for_function("document.getElementById('state').classList.contains('bad')")
+            await until(page, "document.getElementById('state').classList.contains('bad')")
         ring(sandbox, "13800001234", ago=1, billsec=1)
         async with wallboard(*options, **env):
             for page in pages:
@@ -92,12 +97,12 @@ async def test_it_says_so_when_the_platform_refuses(browser, port):  # noqa: F81
         async with wallboard("--port", str(port), **environment(sandbox)) as url:
             page = await browser.new_page()
             await page.goto(url)
-            await page.wait_for_function("document.getElementById('state').textContent.includes('1006')")
+            await until(page, "document.getElementById('state').textContent.includes('1006')")
 
 
 async def test_with_a_sandbox_it_needs_nothing(browser, port):  # noqa: F811
     async with wallboard("--sandbox", "--port", str(port)) as url:
         page = await browser.new_page(viewport={"width": 360, "height": 800})
         await page.goto(url)
-        await page.wait_for_function("Number(document.getElementById('calls').textContent) > 0")
+        await until(page, "Number(document.getElementById('calls').textContent) > 0")
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360
