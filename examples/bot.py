@@ -20,6 +20,7 @@ from aiogram.filters import Command
 from aiogram.types import Message
 
 from infin8_async import BEIJING, CallDirection, CdrQuery, IncompleteResultError, Infin8Error, Infin8Session
+from infin8_async.figures import Share, figures
 
 LONGEST_PAUSE = 60.0
 
@@ -50,24 +51,24 @@ async def post_missed_calls(bot: Bot, chat: int, session: Infin8Session, checkpo
 
 async def today(session: Infin8Session) -> str:
     """Put the day's figures in words."""
-    incoming = outgoing = answered = seconds = 0
-    complete = ""
-    async with session.cdrs(CdrQuery.day(datetime.now(BEIJING).date())) as stream:
-        try:
-            async for cdr in stream:
-                incoming += cdr.context == CallDirection.INCOMING
-                outgoing += cdr.context == CallDirection.OUTGOING
-                answered += cdr.answered
-                seconds += cdr.billsec
-        except IncompleteResultError as error:
-            complete = f"\nNot complete: {error}"
-        except Infin8Error as error:
-            return f"No figures: {error}"
-        calls = stream.report.received
+    stream = session.cdrs(CdrQuery.day(datetime.now(BEIJING).date()))
+    try:
+        async with stream:
+            day = await figures(stream)
+    except IncompleteResultError as error:
+        return f"No figures: only {error.received} of {error.expected} calls could be read"
+    except Infin8Error as error:
+        return f"No figures: {error}"
     return (
-        f"{calls} calls, {incoming} in, {outgoing} out\n"
-        f"{answered} answered, {calls - answered} not\n{seconds // 60} minutes talked{complete}"
+        f"{day.calls} calls, {in_words(day.answered)} answered\n"
+        f"{in_words(day.missed)} of those that came in missed, {day.unreturned.part} not called back\n"
+        f"{day.talk_time // timedelta(minutes=1)} minutes talked"
     )
+
+
+def in_words(share: Share) -> str:
+    """Put a share in words."""
+    return f"{share.part}" if share.value is None else f"{share.part} ({share.value:.0%})"
 
 
 def make_dispatcher(session: Infin8Session, chat: int) -> Dispatcher:

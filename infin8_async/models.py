@@ -70,7 +70,7 @@ class Secret(str):
         return "'***'"
 
 
-def _masked(number: str | None) -> str:
+def masked(number: str | None) -> str:
     """A phone number for a `repr`: only its last two digits, and none of a short number."""
     return repr(number) if not number else f"'***{number[-2:] if len(number) > 4 else ''}'"
 
@@ -210,7 +210,7 @@ def _method(value: Method | None) -> CallMethod | None:
 def _filter(*, number: bool = False) -> str | None:
     """A filter of a query. None leaves it out. The empty string is refused: it could mean "empty" or "any"."""
     result: str | None = field(
-        default=None, kw_only=True, validator=validators.optional(_a_text), repr=_masked if number else True
+        default=None, kw_only=True, validator=validators.optional(_a_text), repr=masked if number else True
     )
     return result
 
@@ -317,7 +317,7 @@ class CdrQuery:
 
 
 def _text_field(*, number: bool = False) -> str:
-    result: str = field(default="", repr=_masked if number else True)
+    result: str = field(default="", repr=masked if number else True)
     return result
 
 
@@ -340,7 +340,7 @@ class Leg:
         billsec: The time talked, in seconds.
     """
 
-    number: str = field(repr=_masked)
+    number: str = field(repr=masked)
     starttime: datetime | None
     answertime: datetime | None
     endtime: datetime | None

@@ -1,4 +1,4 @@
-"""The command line: `infin8 pull`, `count`, `sync`, `follow`, `sandbox`."""
+"""The command line: `infin8 pull`, `count`, `report`, `sync`, `follow`, `sandbox`."""
 
 from importlib.metadata import version
 
@@ -9,6 +9,7 @@ from . import DONE, FAILED, USAGE
 from .commands.count import count
 from .commands.follow import follow
 from .commands.pull import pull
+from .commands.report import report
 from .commands.sandbox import sandbox
 from .commands.sync import sync
 from .options import UsageError
@@ -24,7 +25,7 @@ app = App(
     print_error=False,
     result_action="return_value",
 )
-for command in (pull, count, sync, follow, sandbox):
+for command in (pull, count, report, sync, follow, sandbox):
     app.command(command)
 
 

@@ -1,7 +1,7 @@
 """
 What a pull takes of the memory, and what is loaded before the first one.
 
-`python -m tests.benchmarks.memory library|gather URL PAGES` prints by how many MB the process grew at most.
+`python -m tests.benchmarks.memory library|figures|gather URL PAGES` prints by how many MB the process grew at most.
 """
 
 # ruff: noqa: T201
@@ -10,11 +10,14 @@ import asyncio
 import gc
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
 import msgspec
+
+from infin8_async.figures import figures
 
 from . import library, peers
 from .figures import Figure
@@ -67,6 +70,11 @@ async def _pull(url: str) -> None:
     assert await library.count(url, concurrency=_CONCURRENCY)
 
 
+async def _figures(url: str) -> None:
+    async with library.stream(url, concurrency=_CONCURRENCY) as pull:
+        assert (await figures(pull)).calls
+
+
 async def _gather(url: str, pages: int) -> None:
     """As it is mostly written: every page decoded as it comes, all of them kept until the last is there."""
     decode = msgspec.json.Decoder().decode
@@ -84,7 +92,7 @@ async def _grown(who: str, url: str, pages: int) -> float:
         pass  # all that is imported late is loaded now
     gc.collect()
     idle = _status("VmRSS")
-    await (_pull(url) if who == "library" else _gather(url, pages))
+    await {"library": _pull, "figures": _figures}.get(who, partial(_gather, pages=pages))(url)
     return _status("VmHWM") - idle
 
 

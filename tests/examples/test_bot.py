@@ -136,8 +136,17 @@ async def test_today_gives_the_figures_to_its_chat_and_to_nobody_else(telegram, 
     today = datetime.now(BEIJING).date()
     async with Sandbox(50, start=today) as sandbox:
         rows = list(sandbox.rows(starttime=f"{today} 00:00:00"))
-        answered = sum(row["billsec"] > 0 for row in rows)
-        incoming = sum(row["context"] == "callin" for row in rows)
+        answered = [row for row in rows if row["billsec"] > 0]
+        incoming = [row for row in rows if row["context"] == "callin"]
+        missed = [row for row in incoming if row not in answered]
+        lost = [
+            row
+            for row in missed
+            if not any(
+                row["disnumber"] in (later["disnumber"], later["callnumber"]) and later["starttime"] > row["starttime"]
+                for later in answered
+            )
+        ]
         sandbox.on_request = lambda request: sandbox.fail(code=1006) if telegram.refused else None
         telegram.refused = False
         async with bot(sandbox, telegram, tmp_path / "missed.json"):
@@ -149,7 +158,9 @@ async def test_today_gives_the_figures_to_its_chat_and_to_nobody_else(telegram, 
             assert posted == (
                 CHAT,
                 (
-                    f"50 calls, {incoming} in, {50 - incoming} out\n{answered} answered, {50 - answered} not\n"
+                    f"50 calls, {len(answered)} ({len(answered) / 50:.0%}) answered\n"
+                    f"{len(missed)} ({len(missed) / len(incoming):.0%}) of those that came in missed, "
+                    f"{len(lost)} not called back\n"
                     f"{sum(row['billsec'] for row in rows) // 60} minutes talked"
                 ),
             )

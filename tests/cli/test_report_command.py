@@ -1,0 +1,125 @@
+"""`infin8 report`, as its users run it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from datetime import date
+
+import pytest
+from msgspec import json
+
+from infin8_async import CdrQuery, Infin8Session
+from infin8_async.store import CdrStore
+from infin8_async.testing import Sandbox
+
+WEEK = ("--start", "2020-06-15 00:00:00", "--end", "2020-06-21 23:59:59")
+PATIENCE = 60
+
+
+MODULE = ("-m", "infin8_async")
+
+
+async def report(
+    *arguments: str, sandbox: Sandbox | None = None, program: tuple[str, ...] = MODULE
+) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("INFIN8_")}
+    env |= {"COLUMNS": "80", "PYTHONUTF8": "1"}
+    if sandbox is not None:
+        env |= {
+            "INFIN8_BASE_URL": sandbox.base_url,
+            "INFIN8_APPID": sandbox.credentials.appid,
+            "INFIN8_ACCESSKEY": str(sandbox.credentials.accesskey),
+            "INFIN8_USERNAME": sandbox.credentials.username or "",
+        }
+    command = (sys.executable, *program, "report", *arguments)
+    return await asyncio.to_thread(
+        subprocess.run, command, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+@pytest.fixture
+async def sandbox():
+    async with Sandbox(2000, days=14, start=date(2020, 6, 8)) as sandbox:
+        yield sandbox
+
+
+async def test_it_says_what_a_window_amounts_to_and_what_the_one_before(sandbox):
+    ran = await report(*WEEK, "--zone", "America/Mexico_City", sandbox=sandbox)
+    assert ran.returncode == 0, ran.stderr
+    first, _, window, compared, *_ = ran.stdout.splitlines()
+    calls = len(sandbox.ids(starttime="2020-06-15 00:00:00", endtime="2020-06-21 23:59:59"))
+    assert first == f"Complete: {calls:,} calls, exactly as many as the platform counts."
+    assert window == "Sun 14 Jun 2020 11:00 to Sun 21 Jun 2020 10:59, America/Mexico_City"
+    assert compared == "Compared with Sun 7 Jun 2020 11:00 to Sun 14 Jun 2020 10:59."
+
+
+async def test_it_writes_a_page(sandbox, tmp_path):
+    file = tmp_path / "report.html"
+    ran = await report(*WEEK, "--lang", "zh", "-o", str(file), sandbox=sandbox)
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
+    html = file.read_text("utf-8")
+    assert html.startswith("<!doctype html>")
+    assert "数据完整" in html
+    assert "calls in" in ran.stderr
+
+
+async def test_an_incomplete_pull_exits_1_and_the_page_says_so_first(tmp_path):
+    file = tmp_path / "report.html"
+    # One call, of which the platform says that there are five.
+    async with Sandbox(1, start=date(2020, 6, 15)) as sandbox:
+        (row,) = sandbox.rows()
+        body = {"code": 1, "msg": "", "data": {"data": [row], "page": 1, "per_page": 1, "total": 5}}
+        sandbox.fail(None, body=json.encode(body))
+        ran = await report(*WEEK, "-o", str(file), sandbox=sandbox)
+    assert ran.returncode == 1, ran.stderr
+    html = file.read_text("utf-8")
+    assert html.index("NOT COMPLETE: only 1 call could") < html.index("<h1>")
+
+
+async def test_it_reads_a_store_without_a_network(sandbox, tmp_path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    async with Infin8Session(sandbox.credentials, base_url=sandbox.base_url) as session, CdrStore(url) as store:
+        await store.sync(session, CdrQuery("2020-06-15 00:00:00", "2020-06-21 23:59:59"))
+    ran = await report(*WEEK, "--from", url)
+    assert ran.returncode == 0, ran.stderr
+    assert "calls from a database" in ran.stdout.splitlines()[0]
+
+
+async def test_a_sandbox_of_its_own_has_calls_in_both_periods():
+    ran = await report("--last", "2d", "--sandbox")
+    assert ran.returncode == 0, ran.stderr
+    assert "before: 0 " not in ran.stdout
+    assert "before: " in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--zone", "Mars/Olympus"), "--zone Mars/Olympus: there is no such zone"),
+        (("-o", "report.pdf"), "--output report.pdf: a page ends in .html"),
+        (("-o", "folder.html"), "--output folder.html: exists and is not a regular file"),
+        (("--from", "oracle://db"), "sqlite:///"),
+        (("--lang", "fr"), "fr"),
+    ],
+)
+async def test_what_makes_no_sense_is_said_at_once(arguments, complaint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.html").mkdir()
+    ran = await report(*arguments, "--sandbox")
+    assert ran.returncode == 2
+    assert complaint in ran.stderr
+    assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("missing", ["altair", "vl_convert", "jinja2"])
+async def test_without_the_extra_a_page_is_refused_at_once_and_a_terminal_is_served(missing, sandbox):
+    program = f"import sys; sys.modules[{missing!r}] = None; from infin8_async.__main__ import main; sys.exit(main())"
+    blocked = ("-c", program)
+    ran = await report(*WEEK, "-o", "report.html", sandbox=sandbox, program=blocked)
+    assert ran.returncode == 2
+    assert "pip install 'infin8-async[report]'" in ran.stderr
+    assert not sandbox.requests
+    ran = await report(*WEEK, sandbox=sandbox, program=blocked)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("Complete: ")

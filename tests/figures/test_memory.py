@@ -1,0 +1,94 @@
+"""What is remembered of very many calls: little, and enough."""
+
+import pickle
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from random import Random
+
+import pytest
+from calls import at
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infin8_async import CallDirection, Cdr
+from infin8_async.figures import Peak, Share, figures
+from infin8_async.figures._callbacks import Contacts
+from infin8_async.figures._traffic import Changes
+
+MIDNIGHT = at("0:00:00")
+
+
+async def many(number: int) -> AsyncIterator[Cdr]:
+    """Make calls of one day: 97 customers ring in vain, and each is called back after an hour."""
+    for call in range(number):
+        start = MIDNIGHT + timedelta(seconds=call * 82_000 // number)
+        customer = f"138{call % 97 * 64:08}"  # so that all of them are looked through together
+        yield Cdr(id=call, context=CallDirection.INCOMING, disnumber=customer, starttime=start)
+        back = start + timedelta(hours=1)
+        yield Cdr(
+            id=-call,
+            context=CallDirection.OUTGOING,
+            callnumber=customer,
+            starttime=back,
+            answertime=back,
+            endtime=back + timedelta(minutes=1),
+            billsec=60,
+        )
+
+
+async def test_what_is_remembered_does_not_grow_with_the_number_of_calls():
+    for number in (5_000, 90_000):
+        made = await figures(many(number))
+        assert made.unreturned == Share(0, number)
+        assert len(pickle.dumps(made)) < 700_000  # of 90,000 calls, two numbers each would be twice that
+
+
+async def test_a_day_of_more_calls_than_seconds_is_exact():
+    number = 90_000
+    made = await figures(many(number))
+    begun = sorted(3600 + call * 82_000 // number for call in range(number))
+    at_once = {second: bisect_right(begun, second) - bisect_right(begun, second - 60) for second in begun}
+    first = max(at_once, key=lambda second: (at_once[second], -second))
+    assert made.most_at_once == Peak(at_once[first], MIDNIGHT + timedelta(seconds=first))
+    assert sum(round(erlangs * 3600) for erlangs in made.erlangs.values()) == number * 60
+
+
+@settings(max_examples=5)
+@given(st.lists(st.tuples(st.integers(-200_000, 200_000), st.integers(1, 100_000)), min_size=1, max_size=20))
+def test_days_too_busy_for_a_number_a_change_give_the_same_spans(talks):
+    starts, ends = [start for start, _ in talks], [start + length for start, length in talks]
+    few, lots, again = Changes(), Changes(), Changes()
+    few.add(starts, ends)
+    times = 100_000 // len(talks)
+    for changes in (lots, again):
+        changes.add(starts * times, ends * times)
+    again.merge(lots)
+    again.merge(few)
+    assert lots.busy
+    spans = list(few.spans())
+    assert list(lots.spans()) == [(start, end, times * calls) for start, end, calls in spans]
+    assert list(again.spans()) == [(start, end, (2 * times + 1) * calls) for start, end, calls in spans]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_contacts_of_no_use_are_dropped_and_change_nothing(seed):
+    chance = Random(seed)
+    # All in one place, as above.
+    calls = [(chance.randrange(0, 100) * 64, chance.randrange(86_400), chance.random() < 0.3) for _ in range(24_000)]
+    parts = [Contacts(10), Contacts(10)]
+    for start in range(0, len(calls), 500):
+        portion = calls[start : start + 500]
+        cdrs = [Cdr(id=1, disnumber=f"139{number:08}") for number, _, _ in portion]
+        seconds, answered = [second for _, second, _ in portion], [talked for _, _, talked in portion]
+        parts[start > 15_000].add(cdrs, seconds, [True] * len(cdrs), answered)
+    parts[0].merge(parts[1])
+    latest: dict[int, int] = {}
+    for number, second, talked in calls:
+        if talked:
+            latest[number] = max(second, latest.get(number, 0))
+    missed = Counter(number for number, second, talked in calls if not talked and second >= latest[number])
+    assert {int(number[3:]): calls for number, calls, _ in parts[0].callbacks()} == missed
+    assert parts[0].unreturned() == missed.total()
+    assert sum(map(len, parts[0].sorted)) < len(calls)

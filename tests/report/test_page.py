@@ -1,0 +1,158 @@
+"""The page, in a real browser."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from attrs import evolve
+from browser import barriers, browser  # noqa: F401  # a fixture
+
+from infin8_async import BEIJING, CdrQuery, Infin8Session
+from infin8_async.figures import Tally, figures
+from infin8_async.report import Words, gather
+from infin8_async.report.page import page
+from infin8_async.testing import Sandbox
+
+WEEK = CdrQuery("2020-06-15 00:00:00", "2020-06-21 23:59:59", callnumber=None)
+LOOKS = [(width, scheme) for width in (360, 1280) for scheme in ("light", "dark")]
+
+
+@pytest.fixture
+async def sandbox():
+    async with Sandbox(3000, days=14, start=WEEK.starttime.date() - timedelta(days=7)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def report(sandbox):
+    async with Infin8Session(sandbox.credentials, base_url=sandbox.base_url) as session:
+        yield await gather(WEEK, session.cdrs, zone=ZoneInfo("America/Mexico_City"))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_it_opens_without_a_request_or_a_complaint_and_axe_finds_nothing(
+    browser,  # noqa: F811
+    report,
+    tmp_path,
+    language,
+):
+    file = tmp_path / "report.html"
+    file.write_text(page(report, Words(language)), encoding="utf-8")
+    for width, scheme in LOOKS:
+        context = await browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, reduced_motion="reduce"
+        )
+        opened = await context.new_page()
+        said, asked = [], []
+        opened.on("console", lambda message: said.append(message.text))  # noqa: B023
+        opened.on("request", lambda request: asked.append(request.url))  # noqa: B023
+        await opened.goto(file.as_uri())
+        assert await opened.evaluate("document.documentElement.scrollWidth") <= width
+        background = await opened.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert background == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(14, 20, 27)"), "the style applies"
+        bars = await opened.evaluate("getComputedStyle(document.querySelector('.mark-rect path')).fill")
+        assert bars == ("rgb(31, 111, 235)" if scheme == "light" else "rgb(88, 166, 255)"), "pictures follow the page"
+        assert await barriers(opened) == []
+        assert not said
+        assert asked == [file.as_uri()]
+        await context.close()
+
+
+async def test_on_paper_each_picture_has_its_table_and_nothing_is_cut(browser, report, tmp_path):  # noqa: F811
+    file = tmp_path / "report.html"
+    file.write_text(page(report, Words("en")), encoding="utf-8")
+    opened = await browser.new_page(viewport={"width": 690, "height": 1000}, color_scheme="dark")  # A4 in its margins
+    await opened.emulate_media(media="print")
+    await opened.goto(file.as_uri())
+    assert await opened.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert await opened.evaluate("document.querySelectorAll('figure svg').length") == 6
+    seen = "[...document.querySelectorAll('figure + details table')].map(table => table.getBoundingClientRect())"
+    tables = await opened.evaluate(f"{seen}.map(box => [box.width, box.height, box.right])")
+    assert len(tables) == 6
+    for width, height, right in tables:
+        assert width > 50
+        assert height > 30
+        assert right <= 690
+    assert (await opened.pdf(prefer_css_page_size=True)).startswith(b"%PDF")
+
+
+async def test_there_is_no_script_and_only_its_own_style_may_apply(report):
+    html = page(report, Words("en"))
+    assert "<script" not in html
+    assert not re.search(r"\son\w+=|\sstyle=|url\(|https?://(?!www\.w3\.org/)", html)
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', html)
+    assert re.fullmatch(r"default-src 'none'; style-src 'sha256-[\w+/=]+'; base-uri 'none'; form-action 'none'", policy)
+
+
+async def test_phone_numbers_are_masked_unless_they_are_asked_for(report, sandbox):
+    numbers = {str(row[name]) for row in sandbox.rows() for name in ("disnumber", "callnumber", "anumber")} - {""}
+    filtered = evolve(report, query=evolve(report.query, callnumber="13800138000"))
+    masked, whole = (page(filtered, Words("en", numbers=shown)) for shown in (False, True))
+    assert not [number for number in (*numbers, "13800138000") if number in masked]
+    assert "callnumber ***00" in masked
+    assert "callnumber 13800138000" in whole
+    assert report.figures.callbacks()[0].number in whole
+
+
+@pytest.mark.parametrize(
+    ("complete", "certified", "first"),
+    [
+        (False, False, "NOT COMPLETE: only"),
+        (True, False, "all that the platform holds"),
+        (True, True, "exactly as many as the platform counts"),
+        (None, None, "from a database"),
+    ],
+)
+async def test_the_first_line_says_whether_all_calls_are_there(report, complete, certified, first):
+    told = evolve(report, figures=evolve(report.figures, complete=complete), certified=certified)
+    html = page(told, Words("en"))
+    assert first in re.search("<main>.*?<p[^>]*>(.*?)</p>", html, re.DOTALL)[1]
+
+
+async def test_what_comes_from_the_platform_is_text(report):
+    hostile = "<script>alert(1)</script>"
+    hostile_report = evolve(report, extensions={hostile: Tally(1)}, sides={hostile: 1})
+    html = page(hostile_report, Words("en", numbers=True))
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;") >= 4
+
+
+async def test_a_window_without_calls_is_a_page_without_pictures(report):
+    empty = evolve(report, figures=evolve(await figures([], zone=report.zone), complete=True))
+    html = page(empty, Words("en"))
+    assert "No calls in this time." in html
+    assert "<svg" not in html
+
+
+async def test_years_of_calls_are_a_page_of_less_than_500_kb(sandbox):
+    long = CdrQuery("2020-06-08 00:00:00", "2020-06-21 23:59:59")
+    async with Infin8Session(sandbox.credentials, base_url=sandbox.base_url) as session:
+        calls = (await session.cdrs(long).collect())[::20]
+
+    async def years(query):
+        for number in range(0, 5 * 365, 14):
+            if query.starttime.year < 2021:
+                return
+            for cdr in calls:
+                yield evolve(
+                    cdr,
+                    extnumber=f"{cdr.id % 5000:04}",
+                    hangupdirection=str(10_000 + cdr.id % 50),
+                    **{
+                        name: time and time + timedelta(days=number)
+                        for name in ("starttime", "answertime", "endtime")
+                        for time in (getattr(cdr, name),)
+                    },
+                )
+
+    made = await gather(CdrQuery("2021-06-08 00:00:00", "2026-06-08 00:00:00"), years, zone=BEIJING)
+    assert len(made.figures.by_day) > 1800
+    assert len(page(made, Words("en")).encode()) < 500_000
+
+
+def test_the_files_of_the_page_are_found_beside_the_module():
+    import infin8_async.report as room  # noqa: PLC0415
+
+    assert {"page.html", "page.css"} <= {file.name for file in Path(room.__file__).parent.iterdir()}
