@@ -55,7 +55,9 @@ class Pieces:
         if self._length is not None:
             span = sum((seconds for _, seconds in self._read), timedelta())
             density = sum(held for held, _ in self._read) / self._aim
-            self._length = min(_FASTEST_GROWTH * (end - start), span / density) if density else _FASTEST_GROWTH * (end - start)
+            self._length = (
+                min(_FASTEST_GROWTH * (end - start), span / density) if density else _FASTEST_GROWTH * (end - start)
+            )
 
     def replace(self, pieces: Sequence[CdrQuery]) -> None:
         """Read these pieces, given oldest first, in place of the next one."""
