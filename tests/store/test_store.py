@@ -54,7 +54,7 @@ def url(request, tmp_path):
         return f"sqlite:///{tmp_path / 'calls.db'}"
     if POSTGRES is None:
         pytest.skip("no PostgreSQL: INFIN8_TEST_POSTGRES is not set")
-    run_sql(POSTGRES, "DROP TABLE IF EXISTS cdrs, cdr_windows, cdr_checkpoints")
+    run_sql(POSTGRES, "DROP TABLE IF EXISTS cdrs, cdr_windows, cdr_checkpoints, cdr_schema")
     return POSTGRES
 
 
