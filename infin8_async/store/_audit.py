@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -230,6 +230,6 @@ async def _ignore(_: Sequence[Cdr]) -> None:
     """An audit saves nothing."""
 
 
-def _date(window: CdrQuery) -> "datetime.date":
-    middle = window.starttime + SECOND
-    return middle.date()
+def _date(window: CdrQuery) -> date:
+    """The day of a window, which may begin a second early."""
+    return (window.starttime + SECOND).date()

@@ -186,7 +186,7 @@ class Ledger:
         await connection.execute(insert(_schema.windows), [self._row(line, now) for line in lines])
 
     async def is_alone(self, connection: AsyncConnection) -> bool:
-        """Whether nobody else has landed calls of this application: another user may see calls that this one does not."""
+        """Whether no other user of this application has landed calls, of which this one may not see all."""
         for table in (_schema.windows, _schema.checkpoints):
             others = select(table.c.username, table.c.ip).where(table.c.account == self.account).distinct()
             for username, ip in await connection.execute(others):

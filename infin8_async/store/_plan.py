@@ -141,7 +141,7 @@ def stretches(days: Iterable[Day]) -> list[list[Piece]]:
 
 
 def spans(stretch: Sequence[Piece], counted: int) -> list[Sequence[Piece]]:
-    """Group windows in which few calls are counted, to be read as one: a request brings a page, however short the window."""
+    """Group windows of few calls, to be read as one: one request brings a page of calls, from however many days."""
     size = max(1, min(len(stretch), len(stretch) * _IN_SPAN // max(counted, 1)))
     return [stretch[start : start + size] for start in range(0, len(stretch), size)]
 

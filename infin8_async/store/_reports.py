@@ -101,11 +101,11 @@ class AuditDay:
 
         counted: How many the platform counts.
 
-        missing: Ids that the platform gives and the store does not hold, or holds as vanished. With `deep`, as the next two.
+        missing: With `deep`, ids that the platform gives and the store does not hold, or holds as vanished.
 
-        changed: Ids of calls that say something else in the store.
+        changed: With `deep`, ids of calls that say something else in the store.
 
-        vanished: Ids that the store holds and the platform no longer gives.
+        vanished: With `deep`, ids that the store holds and the platform no longer gives.
     """
 
     day: date

@@ -1,8 +1,8 @@
 """
 Calls as rows, and rows as calls.
 
-A value that a database cannot hold has a stand-in in its column, and lies itself in `extra`, under `ORIGINALS`. Who reads
-the row as a `Cdr` gets the original back.
+A value that a database cannot hold has a stand-in in its column, and lies itself in `extra`, under `ORIGINALS`. To read
+the row as a `Cdr` gives the original back.
 """
 
 import json
@@ -22,8 +22,9 @@ ORIGINALS: Final = "infin8_async.originals"
 
 FIELDS: Final = tuple(attribute.name for attribute in fields(Cdr))
 COLUMNS: Final = ("account", *FIELDS)
-_TIMES: Final = tuple(place for place, attribute in enumerate(fields(Cdr)) if attribute.type == datetime | None)
-_NUMBERS: Final = tuple(place for place, attribute in enumerate(fields(Cdr)) if attribute.type is int)
+_KINDS: Final = tuple(attribute.type for attribute in fields(Cdr))
+_TIMES: Final = tuple(place for place, kind in enumerate(_KINDS) if kind == datetime | None)
+_NUMBERS: Final = tuple(place for place, kind in enumerate(_KINDS) if kind is int)
 _EXTRA: Final = len(FIELDS) - 1
 _TEXTS: Final = tuple(place for place in range(_EXTRA) if place not in (*_TIMES, *_NUMBERS))
 _CONTEXT, _CALLMETHOD = FIELDS.index("context"), FIELDS.index("callmethod")
@@ -38,7 +39,7 @@ Row = tuple[Any, ...]
 
 @define(kw_only=True, eq=False, repr=False)
 class _Draft(Cdr):
-    """A record in the making. The fields of a frozen class are set by a function call each; those of a draft are assigned."""
+    """A record in the making: each field of a frozen class is set by a function call, those of a draft are not."""
 
     __setattr__ = object.__setattr__
     __delattr__ = object.__delattr__
@@ -117,7 +118,7 @@ class Fit:
         return value[: self.longest_indexed] if indexed else value
 
     def _all_fit(self, values: Sequence[Row]) -> bool:
-        """Whether every value can be stored as it is. This looks at whole columns: to look at each value takes longer."""
+        """Whether every value can be stored as it is. To look at whole columns is faster than to look at each value."""
         columns = list(zip(*values, strict=True))
         if not columns:
             return True
@@ -156,7 +157,9 @@ class Fit:
 
     def _time(self, value: datetime) -> datetime | None:
         if value.utcoffset() is None:
-            raise ValueError("a time of a call is naive: make it aware, for instance with value.replace(tzinfo=BEIJING)")
+            raise ValueError(
+                "a time of a call is naive: make it aware, for instance with value.replace(tzinfo=BEIJING)"
+            )
         try:
             local = value.astimezone(BEIJING)
         except OverflowError:
@@ -183,8 +186,9 @@ def _encoded(extra: object) -> str:
 
 def _restore(columns: list[Any]) -> None:
     """Put originals back in the place of their stand-ins."""
-    extra: dict[str, object] = columns[_EXTRA]
-    originals: dict[str, object] = extra.pop(ORIGINALS)
-    for name, value in originals.items():
+    extra: dict[str, Any] = columns[_EXTRA]
+    originals: dict[str, Any] = extra.pop(ORIGINALS)
+    for name, original in originals.items():
         place = FIELDS.index(name)
-        columns[place] = datetime.fromisoformat(value) if place in _TIMES and isinstance(value, str) else value
+        is_time = place in _TIMES and isinstance(original, str)
+        columns[place] = datetime.fromisoformat(original) if is_time else original

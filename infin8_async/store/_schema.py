@@ -104,7 +104,7 @@ calls: Final = Table(
     sqlite_with_rowid=False,
     **_MYSQL,
 )
-"""The calls, under the platform's names, keyed by account and id. `vanished`: since when the platform gives it no more."""
+"""The calls, under the platform's names, keyed by account and id. `vanished`: since when the platform gives none."""
 
 windows: Final = Table(
     "cdr_windows",
@@ -145,7 +145,9 @@ checkpoints: Final = Table(
 )
 """Where following stands."""
 
-schema: Final = Table("cdr_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False), **_MYSQL)
+schema: Final = Table(
+    "cdr_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False), **_MYSQL
+)
 """One row: the version of these tables. MySQL's writers lock it."""
 
 coming: Final = Table(

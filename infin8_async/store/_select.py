@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, not_, or_, select
@@ -38,8 +38,8 @@ def dialled(query: CdrQuery | None) -> list[ColumnElement[bool]]:
     return conditions + ([_column.starttime <= query.endtime] if query.endtime else [])
 
 
-def records(*conditions: ColumnElement[bool]) -> Select[tuple[object, ...]]:
-    """The calls that fulfil conditions, as `Fit.record` takes them: past SQLAlchemy's types, which cost more than all else."""
+def records(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """The calls that fulfil conditions, as `Fit.record` takes them: without SQLAlchemy's types, which cost most."""
     return select(*(literal_column(name) for name in FIELDS)).select_from(_schema.calls).where(*conditions)
 
 
@@ -92,9 +92,9 @@ class HeldCalls:
         """
         start, end = window.ends
         near = and_(*self._conditions, _column.starttime >= start - _LONGEST_CALL, _column.starttime <= end)
+        times = (_column.answertime, _column.endtime)
         within = [_column.starttime > start, _column.starttime < end]
-        for time in (_column.answertime, _column.endtime):
-            within.append(or_(time.is_(None), and_(time > start, time < end)))
+        within += [or_(time.is_(None), and_(time > start, time < end)) for time in times]
         sure = and_(*self._conditions, *within)
         ids = set(given)
         number = (await connection.execute(select(func.count()).where(sure))).scalar_one()
@@ -105,11 +105,8 @@ class HeldCalls:
 
     async def _held(self, connection: AsyncConnection, condition: ColumnElement[bool]) -> list[Held]:
         wanted = select(_column.id, _column.starttime, _column.answertime, _column.endtime).where(condition)
-        found = []
-        for call, *times in await connection.execute(wanted):
-            known = [time for time in times if time is not None]
-            found.append(Held(call, min(known), max(known)))
-        return found
+        rows = [(call, [time for time in times if time]) for call, *times in await connection.execute(wanted)]
+        return [Held(call, min(times), max(times)) for call, times in rows]
 
     async def counted(self, connection: AsyncConnection, window: CdrQuery, time: str) -> tuple[int, int]:
         """How many have one of their times in a window, its ends included, and how many of these at its very ends."""

@@ -133,7 +133,9 @@ class Sync:
         tallies = [Tally(window) for _, window in span]
         for tally, part in zip(tallies, parts, strict=True):
             tally.add(part or ())
-        whole = [(piece, part, tally) for piece, part, tally in zip(span, parts, tallies, strict=True) if part is not None]
+        whole = [
+            (piece, part, tally) for piece, part, tally in zip(span, parts, tallies, strict=True) if part is not None
+        ]
         absent = [await self._absent(window, tally) for (_, window), _, tally in whole]
         await self._landing.land(cdrs, lines=[tally.line(certified=True) for _, _, tally in whole])
         for (day, _), part, _ in whole:

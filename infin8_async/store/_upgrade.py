@@ -1,22 +1,23 @@
 """Which version a database's tables are, and how they become today's."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, MetaData, Table, inspect, insert, select
+from sqlalchemy import Connection, MetaData, Table, insert, inspect, select
 
 from ..errors import StoreError
 from . import _schema
 
-_FIRST: Final[Mapping[str, Set[str]]] = {
+_FIRST: Final[Mapping[str, AbstractSet[str]]] = {
     "cdrs": {column.name for column in _schema.calls.columns} - {"vanished"},
     "cdr_windows": {"account", "filters", "starttime", "endtime", "calls", "certified", "synced"},
     "cdr_checkpoints": {"account", "filters", "state"},
 }
 """The tables of version 1 and their columns."""
 
-_TODAY: Final[Mapping[str, Set[str]]] = {
+_TODAY: Final[Mapping[str, AbstractSet[str]]] = {
     table.name: {column.name for column in table.columns} for table in _schema.metadata.tables.values()
 }
 
@@ -38,7 +39,7 @@ def is_current(connection: Connection) -> bool:
     version = _version(connection) if "cdr_schema" in found else None
     if version is not None and version > _schema.VERSION:
         raise StoreError(
-            f"the store's tables are version {version}, this version of infin8-async knows {_schema.VERSION}: upgrade it"
+            f"the store's tables are version {version}, and this infin8-async knows {_schema.VERSION}: upgrade it"
         )
     if version == _schema.VERSION:
         _check(found, _TODAY, all_of_them=True)
@@ -79,7 +80,9 @@ def _version(connection: Connection) -> int | None:
     return connection.execute(select(_schema.schema.c.version)).scalar()
 
 
-def _check(found: Mapping[str, Set[str]], expected: Mapping[str, Set[str]], *, all_of_them: bool) -> None:
+def _check(
+    found: Mapping[str, AbstractSet[str]], expected: Mapping[str, AbstractSet[str]], *, all_of_them: bool
+) -> None:
     for name, columns in expected.items():
         if name not in found:
             if all_of_them:
@@ -98,8 +101,8 @@ def _upgrade_first(connection: Connection) -> None:
     Its ledger does not say whose the windows are: it begins anew, and the next sync reads every day again.
     """
     if connection.dialect.name == "postgresql":
-        wide = [name for name in ("duration", "billsec", "aduration", "abillsec")]
-        changes = ", ".join(f"ALTER {name} TYPE bigint" for name in wide)
+        numbers = ("duration", "billsec", "aduration", "abillsec")
+        changes = ", ".join(f"ALTER {name} TYPE bigint" for name in numbers)
         # jsonb refuses and rewrites some of what the platform may send.
         connection.exec_driver_sql(
             f"ALTER TABLE cdrs {changes}, ALTER extra TYPE json USING extra::json, ADD vanished timestamptz"

@@ -10,7 +10,13 @@ from ._backend import Backend
 
 __all__ = ["Backend", "backend_for"]
 
-_MODULES: Final = {"sqlite": "sqlite", "postgresql": "postgres", "postgres": "postgres", "mysql": "mysql", "mariadb": "mysql"}
+_MODULES: Final = {
+    "sqlite": "sqlite",
+    "postgresql": "postgres",
+    "postgres": "postgres",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+}
 _DRIVERS: Final = {"sqlite": "aiosqlite", "postgres": "asyncpg", "mysql": "asyncmy"}
 FORMS: Final = "sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE or mysql://USER:PASSWORD@HOST/DATABASE"
 

@@ -11,9 +11,9 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from ...models import BEIJING
 from .. import _schema
 from .._rows import COLUMNS, Fit, Row
-from ...models import BEIJING
 from ._backend import ANY_NUMBER, REPLACED, Backend, same
 
 _combine = datetime.combine
@@ -53,7 +53,7 @@ class MySQL(Backend):
         )
 
     async def begin(self, connection: AsyncConnection) -> None:
-        """Lock the row that all writers of a store lock. On a cluster a conflict ends in a deadlock, and is tried again."""
+        """Lock the row that all writers lock. On two nodes of a cluster they end in a deadlock, and one tries again."""
         await connection.execute(select(_schema.schema.c.version).with_for_update())
 
     async def begin_opening(self, connection: AsyncConnection) -> None:

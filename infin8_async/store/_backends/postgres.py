@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-import asyncpg
-from sqlalchemy import URL, func, select
+import asyncpg  # type: ignore[import-untyped]  # it has no types
+from sqlalchemy import URL, delete, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.schema import CreateTable
 
+from ...models import BEIJING
 from .. import _schema
 from .._rows import COLUMNS, Fit, Row
-from ...models import BEIJING
 from ._backend import ANY_NUMBER, REPLACED, Backend
 
 _LOCK: Final = 0x1F18C0D5  # any number that nobody else locks in this database
@@ -61,6 +61,7 @@ class Postgres(Backend):
                 "postgresql+asyncpg://",
                 async_creator=connect,
                 connect_args={"prepared_statement_cache_size": 0, "prepared_statement_name_func": str},
+                json_deserializer=str,  # what a record is made of is the text
                 pool_pre_ping=True,
                 **ANY_NUMBER,
             )
@@ -77,8 +78,9 @@ class Postgres(Backend):
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver is not None  # noqa: S101  # it is open
         await driver.copy_records_to_table(_schema.coming.name, records=rows, columns=COLUMNS)
-        inserted, updated = (await connection.exec_driver_sql(_UPSERT)).one()
-        await connection.exec_driver_sql(f"DELETE FROM {_schema.coming.name}")
+        (counts,) = await connection.exec_driver_sql(_UPSERT)
+        inserted, updated = counts
+        await connection.execute(delete(_schema.coming))
         return inserted, updated
 
     def is_busy(self, error: DBAPIError) -> bool:

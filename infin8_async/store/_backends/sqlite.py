@@ -14,10 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from ...models import BEIJING
 from .. import _schema
 from .._finish import finished
 from .._rows import COLUMNS, Fit, Row
-from ...models import BEIJING
 from ._backend import ANY_NUMBER, REPLACED, Backend
 
 T = TypeVar("T")
