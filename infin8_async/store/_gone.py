@@ -7,7 +7,7 @@ from typing import Final
 
 from ..models import Cdr, CdrQuery
 from ..session import Infin8Session
-from ._ledger import SECOND
+from ._ledger import SECOND, shifted
 from ._select import Held
 
 _NEAR: Final = timedelta(hours=1)
@@ -37,7 +37,7 @@ async def gone(session: Infin8Session, absent: Iterable[Held], found: Found) -> 
     missing: list[int] = []
     for calls in _groups(absent):
         ids = {call.id for call in calls}
-        window = CdrQuery(calls[0].first - SECOND, max(call.last for call in calls) + SECOND)
+        window = CdrQuery(shifted(calls[0].first, -SECOND), shifted(max(call.last for call in calls), SECOND))
         async with session.cdrs(window) as stream:
             async with aclosing(stream.pages()) as pages:
                 async for page in pages:
@@ -54,7 +54,7 @@ def _groups(absent: Iterable[Held]) -> list[list[Held]]:
     groups: list[list[Held]] = []
     last = None
     for call in sorted(absent, key=lambda call: (call.first, call.id)):
-        if last is None or call.first > last + _NEAR:
+        if last is None or call.first - last > _NEAR:
             groups.append([])
             last = call.last
         groups[-1].append(call)

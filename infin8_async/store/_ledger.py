@@ -24,6 +24,8 @@ SECOND: Final = timedelta(seconds=1)
 TIMES: Final = ("starttime", "answertime", "endtime")
 """The times of a call, one of which the platform compares. Which one is not documented."""
 
+_FIRST: Final = datetime.min.replace(tzinfo=BEIJING)
+_LAST: Final = datetime.max.replace(tzinfo=BEIJING, microsecond=0)
 _decode_ids: Final = msgspec.json.Decoder(frozenset[int]).decode
 
 
@@ -58,7 +60,7 @@ class Line:
 
     def touches(self, later: "Line") -> bool:
         """Whether a window begins one second before the end of this one, as those that `sync` reads do."""
-        return later.start == self.end - SECOND
+        return later.start == shifted(self.end, -SECOND)
 
 
 class Tally:
@@ -73,6 +75,7 @@ class Tally:
 
     def __init__(self, window: CdrQuery) -> None:
         self._start, self._end = window.ends
+        self._early, self._late = shifted(self._start, SECOND), shifted(self._end, -SECOND)
         self._times = set(TIMES)
         self._at_start: set[int] = set()
         self._at_end: set[int] = set()
@@ -89,9 +92,9 @@ class Tally:
             first, last = (min(known), max(known)) if cdr.starttime is not None else (start, end)
             self.inside += start < first and last < end
             # One too many here does no harm: only calls that both neighbours were given count.
-            if first <= start + SECOND:
+            if first <= self._early:
                 self._at_start.add(cdr.id)
-            if last >= end - SECOND:
+            if last >= self._late:
                 self._at_end.add(cdr.id)
             if len(known) < len(times) or first < start or last > end:
                 self._times -= {
@@ -227,6 +230,14 @@ class Ledger:
             "at_start": msgspec.json.encode(sorted(line.at_start)).decode(),
             "at_end": msgspec.json.encode(sorted(line.at_end)).decode(),
         }
+
+
+def shifted(time: datetime, by: timedelta) -> datetime:
+    """A time earlier or later, as far as there are times."""
+    try:
+        return time + by
+    except OverflowError:
+        return _FIRST if by < timedelta() else _LAST
 
 
 def window_of(query: CdrQuery, start: datetime, end: datetime) -> CdrQuery:

@@ -13,7 +13,7 @@ from typing import Final
 from attrs import define, field
 
 from ..models import Cdr, CdrQuery
-from ._ledger import SECOND, Line, window_of
+from ._ledger import SECOND, Line, shifted, window_of
 
 _DAY: Final = timedelta(days=1)
 _SETTLED: Final = timedelta(hours=1)
@@ -77,13 +77,14 @@ def cover(days: Iterable[Day], lines: Sequence[Line]) -> None:
     starts = [line.start for line in lines]
     for day in days:
         start, end = day.window.ends
-        first, last = bisect_left(starts, start - _DAY - SECOND), bisect_right(starts, start)
+        first, last = bisect_left(starts, shifted(start, -_DAY - SECOND)), bisect_right(starts, start)
         found = max(lines[first:last], key=lambda line: line.end, default=None)
         while found is not None and found.end > start:
             day.lines.append(found)
             if found.end >= end:
                 break
-            following = lines[bisect_left(starts, found.end - SECOND) : bisect_right(starts, found.end - SECOND)]
+            shared = shifted(found.end, -SECOND)
+            following = lines[bisect_left(starts, shared) : bisect_right(starts, shared)]
             longer = [line for line in following if line.end > found.end]
             found = max(longer, key=lambda line: line.end, default=None)
 
@@ -118,7 +119,7 @@ def set_todo(day: Day, changed: Collection[Line], now: datetime) -> None:
     if is_today and day.lines:
         start = wrong[0].start if wrong else known - SECOND
     hour = (now - _SETTLED).replace(minute=0, second=0, microsecond=0)
-    if is_today and start + SECOND < hour < end:
+    if is_today and shifted(start, SECOND) < hour < end:
         day.todo = [window_of(day.window, start, hour), window_of(day.window, hour - SECOND, end)]
     else:
         day.todo = [window_of(day.window, start, end)]

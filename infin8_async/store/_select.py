@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..models import CdrQuery
 from . import _schema
-from ._ledger import filters
+from ._ledger import filters, shifted
 from ._rows import FIELDS, Fit
 
 _column: Final = _schema.calls.c
@@ -91,7 +91,7 @@ class HeldCalls:
             Those that have all their times inside the window, and those that may belong to a neighbour.
         """
         start, end = window.ends
-        near = and_(*self._conditions, _column.starttime >= start - _LONGEST_CALL, _column.starttime <= end)
+        near = and_(*self._conditions, _column.starttime >= shifted(start, -_LONGEST_CALL), _column.starttime <= end)
         times = (_column.answertime, _column.endtime)
         within = [_column.starttime > start, _column.starttime < end]
         within += [or_(time.is_(None), and_(time > start, time < end)) for time in times]

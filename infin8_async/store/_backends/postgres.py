@@ -78,10 +78,9 @@ class Postgres(Backend):
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver is not None  # noqa: S101  # it is open
         await driver.copy_records_to_table(_schema.coming.name, records=rows, columns=COLUMNS)
-        (counts,) = await connection.exec_driver_sql(_UPSERT)
-        inserted, updated = counts
+        counts = (await connection.exec_driver_sql(_UPSERT)).mappings().one()
         await connection.execute(delete(_schema.coming))
-        return inserted, updated
+        return counts["inserted"], counts["updated"]
 
     def is_busy(self, error: DBAPIError) -> bool:
         """See `Backend.is_busy`."""
@@ -129,7 +128,7 @@ def _upsert() -> str:
         f" ON CONFLICT (account, id) DO UPDATE SET {values}"
         f" WHERE ({compared.format('cdrs')}) IS DISTINCT FROM ({compared.format('excluded')})"
         " RETURNING xmax = 0 AS new)"
-        " SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE NOT new) FROM written"
+        " SELECT count(*) FILTER (WHERE new) AS inserted, count(*) FILTER (WHERE NOT new) AS updated FROM written"
     )
 
 

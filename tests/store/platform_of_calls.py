@@ -11,11 +11,11 @@ START = datetime(2020, 6, 10, tzinfo=BEIJING)
 ME = Credentials("app", "key", username="me")
 
 
-def call(id, start, lasted=60, answered=True, **fields):
+def call(number, start, lasted=60, answered=True, **fields):
     """A call that began some seconds after `START`."""
     dialled = START + timedelta(seconds=start)
     return Cdr(
-        id=id,
+        id=number,
         starttime=dialled,
         answertime=dialled + timedelta(seconds=lasted // 2) if answered else None,
         endtime=dialled + timedelta(seconds=lasted),
@@ -30,7 +30,7 @@ class _Report:
     certified: bool = True
 
 
-@define
+@define(slots=False)
 class _Stream:
     _platform: "Platform"
     _query: CdrQuery
@@ -77,8 +77,8 @@ class Platform:
     def of(cls, calls: Iterable[Cdr], **options):
         return cls({cdr.id: cdr for cdr in calls}, **options)
 
-    def change(self, id, **fields):
-        self.calls[id] = evolve(self.calls[id], **fields)
+    def change(self, number, **fields):
+        self.calls[number] = evolve(self.calls[number], **fields)
 
     def answer(self, query, kind):
         self.before_answer(self)
