@@ -123,6 +123,8 @@ class Fit:
         if not columns:
             return True
         texts = "".join("".join(columns[place]) for place in _TEXTS)
+        if any(ORIGINALS in extra for extra in columns[_EXTRA]):
+            return False
         if (not self.nul and "\0" in texts) or not _is_unicode(texts):
             return False
         longest = max(max(map(len, columns[place])) for place in self.indexed)

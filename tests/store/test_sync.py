@@ -154,14 +154,11 @@ async def test_a_sync_never_leaves_out_what_the_platform_gives_for_its_window(tm
             expected = {cdr.id: cdr for cdr in platform.answer(query, "all")}
             there = await held(store)
             assert {number: there.get(number) for number in expected} == expected
-            vanished = {
-                id for (id,) in await sql(f"sqlite:///{file}", "SELECT id FROM cdrs WHERE vanished IS NOT NULL")
-            }
-            assert not vanished & platform.calls.keys()
+            marked = await sql(f"sqlite:///{file}", "SELECT id FROM cdrs WHERE vanished IS NOT NULL")
+            assert not {number for (number,) in marked} & platform.calls.keys()
             appear(3)
-            for id in chance.sample(sorted(platform.calls), 1):
-                del platform.calls[id]
-                appear(2)  # the count does not fall
+            if deep:  # one that went and one that came may leave a count as it was
+                del platform.calls[chance.choice(sorted(platform.calls))]
 
 
 class TestWhoAsks:
