@@ -86,7 +86,11 @@ class Database:
 
     @asynccontextmanager
     async def connected(self) -> AsyncGenerator[AsyncConnection]:
-        """Lend a connection to a reader that takes its time. Its errors are the caller's to translate."""
+        """
+        Lend a connection to a reader that takes its time. Its errors are the caller's to translate.
+
+        A reader that breaks off leaves rows on their way: then the connection is closed, or they would all be read.
+        """
         self._check_open()
         connection = self._backend.engine.connect()
         opening = asyncio.ensure_future(connection.start())
@@ -94,8 +98,10 @@ class Database:
             with self.translated():
                 await asyncio.shield(opening)
             yield connection
-        finally:
-            await finished(_closed(opening))
+        except BaseException:
+            await finished(_closed(opening, broken_off=True))
+            raise
+        await finished(_closed(opening))
 
     async def rows(self, account: str, cdrs: Sequence[Cdr]) -> list[Row]:
         """
@@ -169,10 +175,12 @@ class Database:
         )
 
 
-async def _closed(opening: "asyncio.Future[AsyncConnection]") -> None:
-    """Close a connection that may still be opening."""
+async def _closed(opening: "asyncio.Future[AsyncConnection]", *, broken_off: bool = False) -> None:
+    """Give back a connection that may still be opening."""
     await asyncio.wait((opening,))
     if not opening.cancelled() and opening.exception() is None:
+        if broken_off:
+            await opening.result().invalidate()
         await opening.result().close()
 
 

@@ -78,11 +78,6 @@ _MYSQL: Final[Mapping[str, Any]] = {
 }
 
 
-def _prefix(*names: str) -> dict[str, Any]:
-    """An index of MySQL holds the beginnings of texts."""
-    return {"mysql_length": dict.fromkeys(names, 64)}
-
-
 metadata: Final = MetaData()
 
 calls: Final = Table(
@@ -98,9 +93,9 @@ calls: Final = Table(
     Column("extra", _JSON),
     Column("vanished", BeijingTime),
     Index("cdrs_by_starttime", "account", "starttime"),
-    Index("cdrs_by_extnumber", "account", "extnumber", "starttime", **_prefix("extnumber")),
-    Index("cdrs_by_disnumber", "account", "disnumber", **_prefix("disnumber")),
-    Index("cdrs_by_callnumber", "account", "callnumber", **_prefix("callnumber")),
+    Index("cdrs_by_extnumber", "account", "extnumber", "starttime"),
+    Index("cdrs_by_disnumber", "account", "disnumber"),
+    Index("cdrs_by_callnumber", "account", "callnumber"),
     sqlite_with_rowid=False,
     **_MYSQL,
 )

@@ -214,11 +214,10 @@ class CdrStore:
         async with database.connected() as connection:
             with database.translated():
                 result = await connection.stream(wanted, execution_options={"yield_per": _AT_ONCE})
-            record = database.fit.record
             while True:
                 with database.translated():
                     rows = await result.fetchmany(_AT_ONCE)
                 if not rows:
                     break
                 for row in rows:
-                    yield record(row)
+                    yield database.fit.record(row)

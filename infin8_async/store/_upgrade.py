@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, MetaData, Table, insert, inspect, select
+from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect, select
+from sqlalchemy.schema import CreateTable
 
 from ..errors import StoreError
 from . import _schema
@@ -63,10 +64,12 @@ def upgrade(connection: Connection) -> None:
     found = _found(connection)
     if "cdr_windows" in found and "selection" not in found["cdr_windows"]:
         _upgrade_first(connection)
+    elif connection.dialect.name == "mysql":
+        _make_in_mysql(connection)
     else:
         _schema.metadata.create_all(connection)
-    if _version(connection) is None:
-        connection.execute(insert(_schema.schema).values(version=_schema.VERSION))
+    version = insert(_schema.schema).values(version=_schema.VERSION)
+    connection.execute(version.prefix_with("IGNORE", dialect="mysql"))
 
 
 def _found(connection: Connection) -> dict[str, set[str]]:
@@ -120,3 +123,21 @@ def _upgrade_first(connection: Connection) -> None:
         except msgspec.MsgspecError:
             continue  # it is damaged: following begins again where it is told to, and no call comes twice
         connection.execute(insert(_schema.checkpoints).values(**mark, selection=selection))
+
+
+def _make_in_mysql(connection: Connection) -> None:
+    """
+    Make the tables in MySQL, where each statement is a transaction of its own, and another process may do the same.
+
+    So a table comes with its indexes, which SQLAlchemy would make afterwards.
+    """
+    for table in _schema.metadata.tables.values():
+        statement = str(CreateTable(table, if_not_exists=True).compile(dialect=connection.dialect))
+        body, _, options = statement.rpartition("\n)")
+        keys = [f"KEY {index.name} ({', '.join(map(_in_index, index.columns))})" for index in table.indexes]
+        connection.exec_driver_sql(", ".join((body, *keys)) + f"\n){options}")
+
+
+def _in_index(column: Column[Any]) -> str:
+    """A column in an index of MySQL, which holds the beginnings of long texts."""
+    return f"{column.name}(64)" if column.name.endswith("number") else str(column.name)

@@ -1,10 +1,13 @@
 """SQLite, through aiosqlite."""
 
 import logging
+import os
 import sqlite3
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
+from urllib.parse import quote
 
 import aiosqlite  # noqa: F401  # whether it is there is asked here
 import msgspec
@@ -91,7 +94,23 @@ def make(url: URL) -> SQLite:
     """
     if url.host or url.port or url.username:
         raise ValueError("a SQLite store is at sqlite:///FILE, or sqlite:////FILE for an absolute path")
-    return SQLite(url.set(drivername="sqlite+aiosqlite"))
+    url = url.set(drivername="sqlite+aiosqlite")
+    if url.database and _can_only_be_read(url.database):
+        url = url.set(database=f"file:{quote(url.database)}", query={"mode": "ro", "immutable": "1", "uri": "true"})
+    return SQLite(url)
+
+
+def _can_only_be_read(path: str) -> bool:
+    """
+    Whether it is a file beside which nothing can be written, and that nobody is writing to.
+
+    SQLite needs to write beside a file in WAL mode even to read it, unless it is told that nobody writes.
+    """
+    file = Path(path)
+    if not file.is_file() or file.with_name(f"{file.name}-wal").exists():
+        return False
+    effective = os.access in os.supports_effective_ids
+    return not all(os.access(part, os.W_OK, effective_ids=effective) for part in (file, file.parent))
 
 
 def _upsert() -> str:
