@@ -122,20 +122,18 @@ class Fit:
         columns = list(zip(*values, strict=True))
         if not columns:
             return True
-        texts = "".join("".join(columns[place]) for place in _TEXTS)
-        if any(ORIGINALS in extra for extra in columns[_EXTRA]):
-            return False
-        if (not self.nul and "\0" in texts) or not _is_unicode(texts):
-            return False
+        text = "".join("".join(columns[place]) for place in _TEXTS)
         longest = max(max(map(len, columns[place])) for place in self.indexed)
-        if self.longest_indexed is not None and longest > self.longest_indexed:
-            return False
-        if any(max(columns[place]) > _LARGEST or min(columns[place]) < -_LARGEST for place in _NUMBERS):
-            return False
         times = [time for place in _TIMES for time in columns[place] if time is not None]
-        if not all(time.tzinfo is BEIJING and not time.microsecond for time in times):
-            return False
-        return not times or min(times) >= self.earliest
+        return (
+            _is_unicode(text)
+            and (self.nul or "\0" not in text)
+            and (self.longest_indexed is None or longest <= self.longest_indexed)
+            and all(min(columns[place]) >= -_LARGEST and max(columns[place]) <= _LARGEST for place in _NUMBERS)
+            and all(time.tzinfo is BEIJING and not time.microsecond for time in times)
+            and (not times or min(times) >= self.earliest)
+            and not any(ORIGINALS in extra for extra in columns[_EXTRA])
+        )
 
     def _fitted(self, values: Row) -> Row:
         """A row in which stand-ins are where they have to be."""

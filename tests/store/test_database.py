@@ -258,6 +258,13 @@ async def end_connections(url):
             await sql(url, f"KILL {number}")
 
 
+def folder_for_all(mode):
+    """A folder that other users reach, too."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(mode)
+    return folder
+
+
 class Cable:
     """A way to a server that can be cut and mended, on a loopback port."""
 
@@ -313,8 +320,7 @@ async def bouncing(url):
     address = make_url(url)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o777)
+    folder = folder_for_all(0o777)
     (folder / "ini").write_text(
         f"[databases]\n* = host={address.host} port={address.port} user={address.username}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\npool_mode = transaction\n"
@@ -441,8 +447,7 @@ class TestAddresses:
 class TestSQLite:
     @pytest.mark.parametrize("way", ["permissions", "mode=ro"])
     async def test_a_file_that_can_only_be_read_is_read(self, way):
-        folder = Path(tempfile.mkdtemp())
-        folder.chmod(0o755)
+        folder = folder_for_all(0o755)
         file = folder / "calls.db"
         user = os.geteuid()
         try:

@@ -1,12 +1,8 @@
 """Calls in a database, each exactly once: on SQLite, and on the PostgreSQL of `INFIN8_TEST_POSTGRES` if it is set."""
 
 import asyncio
-import os
-import signal
 import sys
 from datetime import datetime, timedelta
-from pathlib import Path
-from random import Random
 
 import pytest
 from attrs import evolve
@@ -299,50 +295,3 @@ class TestErrors:
         monkeypatch.setitem(sys.modules, "asyncpg", None)
         with pytest.raises(ImportError, match=r"infin8-async\[postgres\]"):
             CdrStore("postgresql://host/calls")
-
-
-LANDER = Path(__file__).parent / "lander.py"
-
-
-async def kill_until_done(arguments, environment, chance, kills, slowest):
-    """Run a process, kill it at a random moment, again and again; then let it end."""
-    killed = 0
-    while True:
-        process = await asyncio.create_subprocess_exec(sys.executable, LANDER, *arguments, env=environment)
-        patience = chance.uniform(0, slowest) if killed < kills else 60
-        try:
-            async with asyncio.timeout(patience):
-                assert await process.wait() == 0
-                if killed >= kills:
-                    return killed
-        except TimeoutError:
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
-            killed += 1
-            assert killed <= kills
-
-
-@pytest.mark.parametrize("what", ["sync", "follow"])
-async def test_killed_at_any_moment_and_started_again_the_table_is_the_platform_row_for_row(url, what):
-    chance = Random(what)
-    async with Sandbox(1500, days=7, latency=lambda _: chance.random() / 50) as sandbox:
-        environment = {
-            **os.environ,
-            "INFIN8_BASE_URL": sandbox.base_url,
-            "INFIN8_APPID": sandbox.credentials.appid,
-            "INFIN8_ACCESSKEY": str.__str__(sandbox.credentials.accesskey),
-            "INFIN8_USERNAME": sandbox.credentials.username,
-        }
-        kills = int(os.environ.get("INFIN8_KILLS", "4"))
-        assert await kill_until_done([what, url], environment, chance, kills, 2.5) == kills
-        async with CdrStore(url) as store:
-            assert await held(store) == await platform_rows(sandbox)
-        if what == "sync":
-            for start, end, calls, certified in await sql(
-                url, "SELECT starttime, endtime, calls, certified FROM cdr_windows"
-            ):
-                assert certified
-                window = CdrQuery(start, end)
-                bounds = {name: f"{time:%Y-%m-%d %H:%M:%S}" for name, time in zip(
-                    ("starttime", "endtime"), window.ends, strict=True)}  # fmt: skip
-                assert calls == len(sandbox.ids(**bounds))
