@@ -2,22 +2,21 @@
 
 import sys
 
-_EXTRA = frozenset(("cyclopts", "rich"))
+from ._extras import MissingExtraError, requires
 
 
 def main() -> int:
     """
-    Run the command line, and say which extra it needs where that is missing.
+    Run the command line.
 
     Returns:
-        What to exit with.
+        The exit code.
     """
     try:
-        from ._cli import run  # noqa: PLC0415  # the bare install is the client alone
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
-            raise
-        print("infin8: the command line needs: pip install 'infin8-async[cli]'", file=sys.stderr)  # noqa: T201
+        with requires("cli", "cyclopts", "rich", what="the command line needs"):
+            from .cli.app import run  # noqa: PLC0415  # the bare install is the client alone
+    except MissingExtraError as error:
+        print(f"infin8: {error}", file=sys.stderr)  # noqa: T201
         return 2
     try:
         return run()

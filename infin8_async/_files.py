@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ StrPath = str | os.PathLike[str]
 
 
 class _Part(FileIO):
-    """The file that becomes *target*. What goes wrong in writing it is said of the target: nobody else knows it."""
+    """A temporary file that becomes *target*. Its errors name the target: nobody knows the temporary file."""
 
     def __init__(self, part: Path, target: StrPath) -> None:
         self._target = target
@@ -31,14 +31,14 @@ class _Part(FileIO):
 @contextmanager
 def written_whole(path: StrPath) -> Generator[BinaryIO]:
     """
-    A file to write to, which appears as *path* when the block is left without an exception, and not before.
+    A binary file that appears as *path* when the block is left without an exception.
 
-    After an exception what was there is there still, and nothing else. For text, put an `io.TextIOWrapper` around it.
+    Until then, and after an exception, an older file of that name stays as it was.
 
     Raises:
-        OSError: It can't be written; `filename` is *path*. An OSError of the block itself passes as it is.
+        OSError: The file can't be written; `filename` is *path*. An OSError that the block raises passes as it is.
     """
-    target = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
+    target = Path(os.path.realpath(path))  # replace what a link points to, not the link
     if target.exists() and not target.is_file():
         raise FileExistsError(errno.EEXIST, "Is not a file", os.fspath(path))
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")

@@ -1,119 +1,218 @@
-"""How many requests may be in flight, and how close together: learned from the answers, for a whole session."""
+"""How hard the platform is pressed: places, spacing and pauses, learned from its answers."""
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from math import inf
 from typing import Final
 
-from aiolimiter import AsyncLimiter
+from attrs import define, evolve
+
+from ._retries import LONGEST_RETRY_AFTER
+from .errors import Infin8Error, ResponseError
 
 log: Final = logging.getLogger("infin8_async")
 
-_STEP: Final = 0.1  # requests a second by which each good answer quickens a pace that was slowed down
-_SLOWER: Final = 0.7  # of the rate until now, and of the rate that was let through, after a refusal
-_LONGEST_INTERVAL: Final = 10.0  # seconds between two requests at the slowest
-_SHORTEST_LOOK: Final = 0.001  # seconds over which a rate can be told
-_RETRIES: Final = 40  # that may come at once; after them a platform that is down gets a trickle
-_RETRIES_A_SECOND: Final = 2
+_MEMORY: Final = 8  # answers over which the share of failures is smoothed
+_MANY: Final = 0.3  # of the answers fail: no accidents any more
+_SLOWER: Final = 0.6  # of the rate until now, after a refusal
+_OVERSHOT: Final = 0.8  # of a rate that grew fast until it was refused: about where the limit is
+_NEAR: Final = 0.9  # of the limit: up to here the rate grows fast
+_PAST: Final = 1.1  # of the limit: it is gone
+_CREEP: Final = 0.008  # requests a second by which a good answer quickens a rate near the limit
+_LONGEST_IF_DOWN: Final = 1.0  # seconds between two requests to a platform that seems to be down
+_LONGEST_IF_TOO_MANY: Final = 10.0  # the same, if it says that it gets too many
+_LONGEST_PAUSE: Final = 3600.0  # seconds that a `Retry-After` is believed; then the platform is asked again
 
 
 class Pace:
     """
-    The budgets that all streams of a session share.
+    The budget of requests that all streams of a session share.
 
-    *concurrency* is the ceiling. A sign of trouble halves the number in flight, once for all requests that were on
-    their way at that moment; each round of good answers adds one again. A refusal for too many requests also spaces
-    them: at first below the rate that was let through in the last second, then closer with every good answer. While
-    the platform asks for a pause, nothing starts.
+    Requests wait in one line. The one at its head starts as soon as there is a place, the last start is long enough
+    ago, and no pause is left. Nothing is reserved, so whoever gives up leaves no gap.
+
+    - Places: *concurrency* is the ceiling. A failure halves their number, once for all requests that were on their way
+      at that moment; each round of good answers adds one.
+    - Spacing: none until the platform says that it gets too many requests, or many of its answers are failures; then
+      that of the `Rate` it bears.
+    - Pause: what `Retry-After` asks for.
 
     Args:
         concurrency: The most requests in flight.
 
-        max_rate: Requests a second at the most; None for no such limit.
+        max_rate: Requests a second at the most, evenly spaced; None for no such limit.
     """
 
-    def __init__(self, concurrency: int, max_rate: float | None) -> None:
+    def __init__(self, concurrency: int, max_rate: float | None = None) -> None:
         self._ceiling = concurrency
-        self._allowed = float(concurrency)
-        self._permits = asyncio.Semaphore(concurrency)
-        self._withheld = 0  # permits kept back while fewer than the ceiling are allowed
-        self._troubles = 0  # how often the number was lowered
-        self._max_rate = AsyncLimiter(1, 1 / max_rate) if max_rate else None
-        self._retries = AsyncLimiter(_RETRIES, _RETRIES / _RETRIES_A_SECOND)
-        self._interval = 0.0
-        self._next_start = 0.0
-        self._passed: deque[float] = deque()  # when the good answers of the last second came
+        self._places = float(concurrency)
+        self._in_flight = 0
+        self._max_rate = max_rate or inf
+        self._rate = Rate(concurrency)
+        self._failing = 0.0
+        self._slowed_at = -inf
+        self._starts: deque[float] = deque()  # those of the last second, at least one
+        self._pause_end = -inf
+        self._pause_error: ResponseError | None = None
+        self._line = asyncio.Lock()
+        self._changed = asyncio.Event()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[int]:
+    async def turn(
+        self, *, excused: Callable[[Infin8Error], bool] = lambda _: False, longest_wait: float = inf
+    ) -> AsyncGenerator[None]:
         """
-        Wait for a place, hold it, and give it back.
-
-        Yields:
-            A mark of this moment, for `trouble`.
-        """
-        await self._permits.acquire()
-        try:
-            if self._max_rate is not None:
-                await self._max_rate.acquire()
-            await self._wait_for_start()
-            yield self._troubles
-        finally:
-            if self._ceiling - self._withheld > int(self._allowed):
-                self._withheld += 1
-            else:
-                self._permits.release()
-
-    async def retry(self) -> None:
-        """Wait until one more retry may be made, while no place is held."""
-        await self._retries.acquire()
-
-    def good(self) -> None:
-        """Take note of an answer as it should be."""
-        now = asyncio.get_running_loop().time()
-        self._passed.append(now)
-        self._forget_before(now - 1)
-        if self._interval:
-            self._interval = 1 / (1 / self._interval + _STEP)
-        self._allowed = min(self._ceiling, self._allowed + 1 / self._allowed)
-        while self._withheld and self._ceiling - self._withheld < int(self._allowed):
-            self._withheld -= 1
-            self._permits.release()
-
-    def trouble(self, mark: int, *, too_many: bool, pause: float) -> None:
-        """
-        Take note of a sign of trouble.
+        Wait for the turn to send one request, and learn from how the block ends.
 
         Args:
-            mark: What `turn` gave; troubles of requests that were already on their way count once.
+            excused: Whether an error says nothing about the platform's load.
 
-            too_many: Whether the platform says that requests come too fast.
+            longest_wait: Seconds between two requests past which a failure of this one does not space them.
 
-            pause: Seconds for which it asked to be left alone.
+        Raises:
+            ResponseError: The platform asked for a pause that is longer than we wait. Nothing may be sent now.
         """
-        now = asyncio.get_running_loop().time()
-        self._next_start = max(self._next_start, now + pause)
-        if mark != self._troubles:
+        async with self._line:
+            while (wait := self._wait(_now())) > 0:
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait if wait < inf else None):
+                        await self._changed.wait()
+            started = self._start(_now())
+        try:
+            yield
+        except Infin8Error as error:
+            if error.transient and not excused(error):
+                self._trouble(error, started, _now(), longest_wait)
+            raise
+        else:
+            self._good(started, _now())
+        finally:
+            self._in_flight -= 1
+            self._changed.set()
+
+    def _wait(self, now: float) -> float:
+        """Seconds until the next request may start, as things are now; infinite while there is no place."""
+        pause = self._pause_end - now
+        if self._pause_error is not None and pause > LONGEST_RETRY_AFTER:
+            raise evolve(self._pause_error, page=None, retry_after=pause)
+        if self._in_flight >= int(self._places):
+            return inf
+        return max(pause, self._starts[-1] + self._interval - now) if self._starts else pause
+
+    @property
+    def _interval(self) -> float:
+        return 1 / min(self._rate.now, self._max_rate)
+
+    def _start(self, now: float) -> float:
+        self._in_flight += 1
+        self._starts.append(now)
+        while self._starts[0] < now - 1:
+            self._starts.popleft()
+        return now
+
+    def _good(self, started: float, now: float) -> None:
+        self._failing -= self._failing / _MEMORY
+        self._places = min(self._ceiling, self._places + 1 / self._places)
+        if started > self._slowed_at:
+            self._rate.good(started, now, used=len(self._starts))
+
+    def _trouble(self, error: Infin8Error, started: float, now: float, longest_wait: float) -> None:
+        self._failing += (1 - self._failing) / _MEMORY
+        response = error if isinstance(error, ResponseError) else None
+        if response is not None and response.retry_after:
+            self._pause(response, now)
+        if started <= self._slowed_at:
             return
-        self._troubles += 1
-        self._allowed = max(1.0, self._allowed / 2)
-        if too_many:
-            self._interval = min(_LONGEST_INTERVAL, self._interval / _SLOWER)
-            self._forget_before(now - 1)
-            if self._passed:
-                let_through = len(self._passed) / max(now - self._passed[0], _SHORTEST_LOOK)
-                self._interval = max(self._interval, 1 / (_SLOWER * let_through))
-        log.info("slower: %d of %d requests at once, %.3f s apart", self._allowed, self._ceiling, self._interval)
+        self._slowed_at = now
+        too_many = response is not None and response.status == HTTPStatus.TOO_MANY_REQUESTS
+        longest = min(longest_wait, _LONGEST_IF_TOO_MANY if too_many else _LONGEST_IF_DOWN)
+        if longest and (too_many or self._failing > _MANY or self._rate.near_limit):
+            self._rate.refused(used=len(self._starts), least=1 / longest)
+        else:
+            self._places = max(1.0, self._places / 2)
+        log.info("slower: %d of %d requests at once, %.3f s apart", self._places, self._ceiling, self._interval)
 
-    def _forget_before(self, time: float) -> None:
-        while self._passed and self._passed[0] < time:
-            self._passed.popleft()
+    def _pause(self, error: ResponseError, now: float) -> None:
+        pause = min(error.retry_after or 0.0, _LONGEST_PAUSE)
+        if now + pause > self._pause_end:
+            self._pause_end = now + pause
+            self._pause_error = error
+            log.info("the platform asks for a pause of %.0f s", pause)
 
-    async def _wait_for_start(self) -> None:
-        now = asyncio.get_running_loop().time()
-        start = max(now, self._next_start)
-        self._next_start = start + self._interval
-        if start > now:
-            await asyncio.sleep(start - now)
+
+@define
+class Rate:
+    """
+    The requests a second that the platform bears, searched for like the bandwidth of a line.
+
+    A refusal lowers the rate. Good answers raise it: fast up to just below the rate that was refused last, the limit;
+    then slowly, because each refusal costs a wait; and once the limit has been passed without a refusal, fast again. If
+    nothing at all succeeds between two refusals, the platform is down rather than limited, and there is no limit to be
+    careful of when it comes back.
+
+    Attributes:
+        unlearned: A rate up to which it grows even if it is not made use of.
+
+        now: The rate; infinite until the first refusal.
+
+        limit: The rate that was refused last; infinite if unknown.
+    """
+
+    unlearned: float
+    now: float = inf
+    limit: float = inf
+    _grown_at: float = -inf
+    _good_since_refusal: bool = True
+
+    @property
+    def near_limit(self) -> bool:
+        """Whether a single failure is likely to be a refusal."""
+        return _NEAR * self.limit <= self.now < inf
+
+    def good(self, started: float, now: float, *, used: int) -> None:
+        """
+        Take note of an answer as it should be.
+
+        Args:
+            started: When its request started, after the last refusal.
+
+            now: What time it is.
+
+            used: How many requests started in the last second.
+        """
+        self._good_since_refusal = True
+        if self.now >= 2 * max(self.unlearned, used):
+            return
+        if self.now > _PAST * self.limit:
+            self.limit = inf
+        if self.near_limit:
+            self.now += _CREEP
+        elif started > self._grown_at:  # a rate is tried before it grows again
+            self._grown_at = now
+            self.now = min(self.now + 1 + self.now / 10, _NEAR * self.limit)
+
+    def refused(self, *, used: int, least: float) -> None:
+        """
+        Take note of a refusal.
+
+        Args:
+            used: How many requests started in the last second.
+
+            least: The rate that is not fallen below.
+        """
+        rate = self.now if self.now < inf else used
+        if self.now == inf or not self._good_since_refusal:
+            self.limit = inf
+        else:
+            self.limit = rate if self.limit < inf else _OVERSHOT * rate
+        self.now = min(self.now, max(least, rate * _SLOWER))
+        self._good_since_refusal = False
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

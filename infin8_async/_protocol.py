@@ -5,11 +5,12 @@ Sources of the rules: the platform's page for `POST /api/cdrs`, and the document
 gateway's body and the largest page.
 """
 
+import codecs
 import html
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
+from email.message import Message
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, quote_plus, urlsplit
@@ -17,6 +18,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 import msgspec
 from attrs import asdict, frozen
 
+from ._retries import retry_after, worth_another_try
 from ._structuring import UnreadableRowError, decode_rows, integer, structure
 from .errors import (
     AuthenticationError,
@@ -33,8 +35,6 @@ from .models import Cdr, CdrQuery, Credentials, Secret
 PATH: Final = "api/cdrs"
 LARGEST_BODY: Final = 64 * 2**20
 """Bytes of a body, after decompression, past which it is refused."""
-LONGEST_RETRY_AFTER: Final = 120.0
-"""Seconds of a `Retry-After` past which the error is raised at once."""
 
 _PLATFORM_ERRORS: Final[Mapping[int, type[PlatformError]]] = {
     1000: SystemFailureError,
@@ -117,8 +117,26 @@ class _Envelope(msgspec.Struct):
     data: _Data
 
 
+class _LooseData(msgspec.Struct):
+    """The fields of `_Data`, of any type."""
+
+    data: msgspec.Raw = msgspec.Raw()
+    total: object = None
+    per_page: object = None
+
+
+class _LooseEnvelope(msgspec.Struct):
+    """An answer of the platform or of its gateway, whose fields may be of any type."""
+
+    code: object = msgspec.UNSET
+    ret: object = msgspec.UNSET
+    msg: object = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
 _decode_documented: Final = msgspec.json.Decoder(_Envelope).decode
-_decode: Final = msgspec.json.Decoder().decode
+_decode_envelope: Final = msgspec.json.Decoder(_LooseEnvelope).decode
+_decode_data: Final = msgspec.json.Decoder(_LooseData | list[msgspec.Raw]).decode
 
 
 def read_page(
@@ -149,21 +167,22 @@ def read_page(
         raise ResponseError(
             status,
             page,
-            _phrase(status, headers),
+            _phrase(status, headers, secret),
             transient=worth_another_try(status),
-            retry_after=_retry_after(headers.get("Retry-After")),
+            retry_after=retry_after(headers.get("Retry-After")),
         )
+    content_type = headers.get("Content-Type", "")
     try:
-        data = _read_data(body, per_page, secret)
+        data = _read_data(_as_utf8(body, content_type), per_page, secret)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        kind = headers.get("Content-Type", "no content type")
+        kind = masked(content_type or "no content type", secret)
         ok = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-        detail = f"not JSON but {kind}, {len(body)} bytes" if ok else _phrase(status, headers)
+        detail = f"not JSON but {kind}, {len(body)} bytes" if ok else _phrase(status, headers, secret)
         raise ResponseError(status, page, detail, transient=ok) from None
     except _UndocumentedError as error:
         raise ResponseError(status, page, str(error)) from None
     if status >= HTTPStatus.BAD_REQUEST:
-        raise ResponseError(status, page, _phrase(status, headers))
+        raise ResponseError(status, page, _phrase(status, headers, secret))
     if data.total < 0 or data.per_page < 1:
         raise ResponseError(status, page, f"a total of {data.total} with {data.per_page} rows a page")
     # The page that the answer echoes is not relied on: it is ids and counts that show whether rows are missing.
@@ -174,55 +193,78 @@ class _UndocumentedError(ValueError):
     """JSON of a shape that can't be read as an answer of the platform."""
 
 
-def _read_data(body: bytes, per_page: int, secret: str) -> _Data:
+def _as_utf8(body: bytes, content_type: str) -> bytes:
+    """
+    A body as JSON has to be: in UTF-8, without byte order marks.
+
+    PHP sends the mark of every file that was saved with one, in UTF-8 whatever the header declares.
+
+    Raises:
+        UnicodeDecodeError: It is neither in the declared charset nor in UTF-8.
+    """
+    declared = Message()
+    declared["Content-Type"] = content_type
+    charset = declared.get_content_charset("utf-8")
+    if charset != "utf-8" and not body.startswith(codecs.BOM_UTF8):
+        try:
+            # What is declared as GB2312 or GBK often holds characters of its superset, which a browser would show.
+            name = codecs.lookup(charset).name
+            body = body.decode("gb18030" if name in ("gb2312", "gbk") else name).encode()
+        except (LookupError, ValueError, Warning):  # no charset that Python knows, or not that of the body
+            pass
     if not body.isascii():
-        body.decode()  # JSON is UTF-8; the decoders below look at the rows later, or not at all
+        body.decode()  # checked now: the decoders look at the rows later, or not at all
+    while body.startswith(codecs.BOM_UTF8):
+        body = body.removeprefix(codecs.BOM_UTF8).lstrip()
+    return body
+
+
+def _read_data(body: bytes, per_page: int, secret: str) -> _Data:
     try:
         envelope = _decode_documented(body)
         if envelope.code == 1:
             return envelope.data
     except msgspec.ValidationError:
         pass
-    return _read_leniently(_decode(body), per_page, secret)
+    return _read_leniently(body, per_page, secret)
 
 
-def _read_leniently(document: object, per_page: int, secret: str) -> _Data:
+def _read_leniently(body: bytes, per_page: int, secret: str) -> _Data:
     """
-    The documented data out of what PHP makes of it: numbers as texts, lists as objects, `[]` for an empty object.
+    The documented data out of what PHP makes of it: numbers as texts, `[]` for an empty object.
 
     Raises:
         PlatformError: It is a refusal.
 
         _UndocumentedError: It can't be read as an answer at all.
     """
-    if not isinstance(document, dict):
-        raise _UndocumentedError("the body is no object")
-    if "code" not in document and "ret" in document:
-        code, known = _number(document, "ret"), _GATEWAY_ERRORS
-    else:
-        code, known = _number(document, "code"), _PLATFORM_ERRORS
-    if known is _GATEWAY_ERRORS or code != 1:
-        raise known.get(code, PlatformError)(code, masked(document.get("msg"), secret))
-    data = document.get("data")
+    try:
+        answer = _decode_envelope(body)
+    except msgspec.ValidationError:
+        msgspec.json.decode(body)  # what is no JSON at all deserves another try
+        raise _UndocumentedError("the body is no object") from None
+    if answer.code is msgspec.UNSET and answer.ret is not msgspec.UNSET:
+        code = _number("ret", answer.ret)
+        raise _GATEWAY_ERRORS.get(code, PlatformError)(code, masked(answer.msg, secret))
+    code = _number("code", answer.code)
+    if code != 1:
+        raise _PLATFORM_ERRORS.get(code, PlatformError)(code, masked(answer.msg, secret))
+    try:
+        data = _decode_data(answer.data)
+    except msgspec.ValidationError:
+        data = None
     if data == []:
-        data = {"data": [], "total": 0}
-    if not isinstance(data, dict):
+        data = _LooseData(msgspec.Raw(b"[]"), total=0)
+    if not isinstance(data, _LooseData):
         raise _UndocumentedError("data is no object")
-    rows = data.get("data")
-    if isinstance(rows, dict):
-        rows = list(rows.values())
-    if not isinstance(rows, list):
+    if not data.data:
         raise _UndocumentedError("data.data is no list")
-    return _Data(
-        data=msgspec.Raw(msgspec.json.encode(rows)),
-        total=_number(data, "total"),
-        per_page=_number(data, "per_page", per_page),
-    )
+    per_page = _number("per_page", per_page if data.per_page is None else data.per_page)
+    return _Data(data=data.data, total=_number("total", data.total), per_page=per_page)
 
 
-def _number(fields: Mapping[str, object], name: str, default: int | None = None) -> int:
-    value = fields.get(name, default)
-    if value is None or value == "":
+def _number(name: str, value: object) -> int:
+    if value in (None, "", msgspec.UNSET):
         raise _UndocumentedError(f"{name} is missing")
     try:
         return integer(value)
@@ -238,52 +280,25 @@ def masked(message: object, secret: str) -> str:
     return _LONG_NUMBER.sub("***", text)[:200]
 
 
-def _phrase(status: int, headers: Mapping[str, str]) -> str:
+def _phrase(status: int, headers: Mapping[str, str], secret: str) -> str:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "no known status"
     if status in range(300, 400):
-        target = urlsplit(headers.get("Location", ""))
-        where = f"{target.scheme}://{target.hostname}" if target.hostname else "another path"
-        phrase += f"; redirects are not followed, this one points to {where}"
+        target = masked(_origin(headers.get("Location", "")), secret)
+        phrase += f"; redirects are not followed, this one points to {target}"
     return phrase
 
 
-def worth_another_try(status: int) -> bool:
-    """Whether an HTTP status by itself says that the same request may succeed later."""
-    return (
-        status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    )
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from the header's seconds or date."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
+def _origin(location: str) -> str:
+    """Where a redirect points to, without its path, which may hold anything."""
     try:
-        until = parsedate_to_datetime(value)
+        target = urlsplit(location)
+        host = target.hostname
     except ValueError:
-        return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-
-
-def wait_before_retry(error: Exception) -> bool | float:
-    """
-    Whether a failed request deserves another try, in the form that stamina's hooks have.
-
-    Returns:
-        False: never; True: after our own wait; a number: after that many seconds, as the server asked.
-    """
-    if not isinstance(error, Infin8Error) or not error.transient:
-        return False
-    asked = getattr(error, "retry_after", None)
-    if asked is None:
-        return True
-    return float(asked) if asked <= LONGEST_RETRY_AFTER else False
+        return "no readable address"
+    return f"{target.scheme}://{host}" if host else "another path"
 
 
 def without_frames(error: Infin8Error) -> Infin8Error:

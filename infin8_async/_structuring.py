@@ -193,13 +193,18 @@ def decode_rows(body: msgspec.Raw) -> Sequence[object]:
     """
     The rows of a page, ready to be structured; of no use for anything else.
 
+    They may come as an object keyed by index, which is what PHP makes of a list with gaps. They keep the order in
+    which they were sent, whatever their keys are.
+
     Raises:
-        msgspec.DecodeError: It is no JSON, or no list.
+        msgspec.DecodeError: It is no JSON, or neither a list nor an object.
     """
     try:
         return _decode_documented(body)
     except msgspec.ValidationError:
         rows = _decode(body)
+        if isinstance(rows, dict):
+            rows = list(rows.values())
         if not isinstance(rows, list):
             raise
         return rows

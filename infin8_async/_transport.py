@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Final
 
 import aiohttp
@@ -12,21 +11,22 @@ from attrs import define
 from yarl import URL
 
 from ._pace import Pace
-from ._protocol import (
-    LARGEST_BODY,
-    LONGEST_RETRY_AFTER,
-    PATH,
-    PageBytes,
-    form,
-    masked,
-    read_page,
-    wait_before_retry,
-    without_frames,
-)
+from ._protocol import LARGEST_BODY, PATH, PageBytes, form, masked, read_page, without_frames
+from ._retries import wait_before_retry
 from .errors import Infin8Error, ResponseError, TransportError
 from .models import CdrQuery, Credentials, RetryPolicy
 
 log: Final = logging.getLogger("infin8_async")
+
+
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Leave out stamina's own line about a retry of ours, which has a line of ours, unless its logger was set up."""
+    logger = logging.getLogger(record.name)
+    retried = str(getattr(record, "stamina.callable", ""))
+    return bool(logger.handlers) or logger.level != logging.NOTSET or not retried.startswith("infin8_async.")
+
+
+logging.getLogger("stamina").addFilter(_not_ours)
 
 
 @define
@@ -60,41 +60,53 @@ class Transport:
         self._credentials = credentials
         self._url = base_url / PATH
         self._pace = Pace(concurrency, max_rate)
+        self._connections = asyncio.Semaphore(_most_connections(http, concurrency))
         self._timeout = timeout
         self._retry = retry
         self._tasks: set[asyncio.Task[PageBytes]] = set()
 
     async def fetch(self, query: CdrQuery, page: int, per_page: int, tally: Tally) -> PageBytes:
         """
-        One page, after as many tries as the policy allows. A wait between two tries holds no permit.
+        One page, after as many tries as the policy allows. A wait between two tries holds no place.
 
         Raises:
             Infin8Error: As the last try ended.
         """
-        failed: Exception | None = None
+        tries = 0
+        failure: Exception | None = None
 
-        def decide(error: Exception) -> bool | float:
-            nonlocal failed
-            failed = error
-            return wait_before_retry(error)
+        def at_once(error: Exception) -> bool:
+            return tries == 1 and _closed_as_we_sent(error)
 
-        async for attempt in stamina.retry_context(
-            on=decide,
+        def wait(error: Exception) -> bool | float:
+            nonlocal failure
+            failure = error
+            return 0.0 if at_once(error) else wait_before_retry(error)
+
+        @stamina.retry(
+            on=wait,
             attempts=self._retry.attempts,
             timeout=None,
             wait_initial=self._retry.wait_initial,
             wait_max=self._retry.wait_max,
             wait_jitter=self._retry.wait_initial,
-        ):
-            with attempt:
-                if attempt.num > 1:
-                    await self._pace.retry()
+        )
+        async def one_try() -> PageBytes:
+            nonlocal tries
+            tries += 1
+            turn = self._pace.turn(excused=at_once, longest_wait=self._retry.wait_max)
+            async with self._connections, turn:
+                tally.requests += 1
+                if failure is not None:
                     tally.retries += 1
-                    log.warning("page %d: try %d of %d, after: %s", page, attempt.num, self._retry.attempts, failed)
-                async with self._pace.turn() as mark:
-                    tally.requests += 1
-                    return await self._request(query, page, per_page, mark)
-        raise AssertionError("stamina either returns or raises")
+                    log.warning("page %d: try %d of %d, after: %s", page, tries, self._retry.attempts, failure)
+                return await self._exchange(query, page, per_page)
+
+        try:
+            return await one_try()
+        except Infin8Error as error:
+            last = error
+        raise without_frames(last)
 
     def start(self, query: CdrQuery, page: int, per_page: int, tally: Tally) -> "asyncio.Task[PageBytes]":
         """Begin to fetch a page in a task of its own, which ends with this transport at the latest."""
@@ -111,22 +123,6 @@ class Transport:
     async def aclose(self) -> None:
         """Cancel what is under way, and wait until it has ended."""
         await cancel(self._tasks)
-
-    async def _request(self, query: CdrQuery, page: int, per_page: int, mark: int) -> PageBytes:
-        """One request, whose outcome sets the pace of those to come."""
-        try:
-            answer = await self._exchange(query, page, per_page)
-        except Infin8Error as error:
-            failure = error
-        else:
-            self._pace.good()
-            return answer
-        if failure.transient:
-            response = failure if isinstance(failure, ResponseError) else None
-            pause = min(response.retry_after or 0.0, LONGEST_RETRY_AFTER) if response else 0.0
-            too_many = response is not None and response.status == HTTPStatus.TOO_MANY_REQUESTS
-            self._pace.trouble(mark, too_many=too_many, pause=pause)
-        raise without_frames(failure)
 
     async def _exchange(self, query: CdrQuery, page: int, per_page: int) -> PageBytes:
         try:
@@ -154,6 +150,19 @@ class Transport:
             raise TransportError(detail, transient=not final) from error.with_traceback(None)
 
 
+def _closed_as_we_sent(error: Exception) -> bool:
+    """Whether the server closed a connection instead of answering, as it may after its keep-alive time."""
+    closed = isinstance(error.__cause__, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+    return closed and not isinstance(error.__cause__, aiohttp.ClientConnectorError)
+
+
+def _most_connections(http: aiohttp.ClientSession, concurrency: int) -> int:
+    """How many requests find a connection at once: the wait for one would count against a request's timeout."""
+    connector = http.connector
+    limits = (connector.limit, connector.limit_per_host) if connector else ()
+    return min([concurrency, *filter(None, limits)])
+
+
 async def _whole_body(response: aiohttp.ClientResponse, page: int) -> bytes:
     """The body after decompression, refused while it streams once it is larger than any page could be."""
     chunks: list[bytes] = []
@@ -169,9 +178,19 @@ async def _whole_body(response: aiohttp.ClientResponse, page: int) -> bytes:
 
 
 async def cancel(tasks: Iterable["asyncio.Task[PageBytes]"]) -> None:
-    """Cancel tasks and wait until every one has ended, however it ends."""
-    pending = [task for task in tasks if not task.done()]
+    """Cancel tasks and wait until every one has ended, however it ends and however often the caller is cancelled."""
+    pending = {task for task in tasks if not task.done()}
     for task in pending:
         task.cancel()
-    if pending:
-        await asyncio.wait(pending)
+    cancelled: asyncio.CancelledError | None = None
+    while pending:
+        try:
+            _, pending = await asyncio.wait(pending)
+        except asyncio.CancelledError as error:  # a cancel scope of anyio cancels again at every wait
+            cancelled = error
+            pending = {task for task in pending if not task.done()}
+    if cancelled is not None:
+        try:
+            raise cancelled
+        finally:
+            del cancelled  # or it and this frame would hold each other

@@ -1,17 +1,17 @@
-"""What can go wrong in the world outside, each with its facts as attributes."""
+"""What can go wrong outside this library. Each error has its facts as attributes."""
 
 from attrs import define
 
 
 class Infin8Error(Exception):
     """
-    The root of all that this library raises about the outside world.
+    The root of all errors that this library raises about the outside world.
 
-    Every error pickles. None of them ever shows an access key or a phone number.
+    Every error can be pickled. None of them shows an access key or a phone number.
 
     Attributes:
-        transient: Whether the same request may succeed later. Transient errors have
-            already been retried by the session's `RetryPolicy` when they reach you.
+        transient: Whether the same request may succeed later. When a transient error reaches you, the request has
+            already been retried as the session's `RetryPolicy` says.
     """
 
     transient: bool = False
@@ -20,36 +20,36 @@ class Infin8Error(Exception):
 @define
 class TransportError(Infin8Error):
     """
-    No whole HTTP answer came: no connection, a reset, a timeout, a body cut short.
+    No complete HTTP answer came: no connection, a reset, a timeout, a body cut short.
 
     Attributes:
         detail: What happened.
 
-        transient: False only where another try can't help, as with a certificate that does not verify.
+        transient: False only if another try can't help, such as for a certificate that does not verify.
     """
 
     detail: str
     transient: bool = True
 
     def __str__(self) -> str:
-        return f"no whole answer from the platform: {self.detail}"
+        return f"no complete answer from the platform: {self.detail}"
 
 
 @define
 class ResponseError(Infin8Error):
     """
-    An answer came that is not what the platform documents.
+    The answer is not what the platform documents.
 
     Attributes:
         status: The HTTP status.
 
-        page: The page that was asked for; None where the request was not for a page.
+        page: The page that was asked for; None if the request was not for a page.
 
-        detail: What is wrong, down to row and field. Never a value from a record.
+        detail: What is wrong, with row and field. Never a value from a record.
 
-        transient: Whether another try may help: statuses 408, 429 and 5xx, and a body that is no JSON.
+        transient: Whether another try may help: for statuses 408, 429 and 5xx, and for a body that is not JSON.
 
-        retry_after: Seconds that the server asked to wait, where it did.
+        retry_after: How many seconds the server asked to wait; None if it did not.
     """
 
     status: int
@@ -82,7 +82,7 @@ class PlatformError(Infin8Error):
 
 
 class SystemFailureError(PlatformError):
-    """Code 1000, or the gateway's 500: a system error on the platform's side. The only refusal worth another try."""
+    """Code 1000, or the gateway's 500: a system error of the platform. The only refusal that is retried."""
 
     transient = True
 
@@ -92,7 +92,7 @@ class ParameterError(PlatformError):
 
 
 class AuthenticationError(PlatformError):
-    """Code 1005, or the gateway's 600 to 604: user name, app id, access key or the caller's address."""
+    """Code 1005, or the gateway's 600 to 604: wrong user name, app id, access key or address of the caller."""
 
 
 class PermissionDeniedError(PlatformError):
@@ -108,32 +108,32 @@ class IncompleteResultError(Infin8Error):
     """
     Rows moved while they were read, and not all of them could be found again.
 
-    Every row that was found has been handed on before this is raised.
+    All rows that were found have been given before this is raised.
 
     Attributes:
         expected: How many rows the platform counted last.
 
-        received: How many distinct rows were handed on.
+        received: How many distinct rows were given.
     """
 
     expected: int
     received: int
 
     def __str__(self) -> str:
-        return f"the platform counts {self.expected} rows, only {self.received} could be read"
+        return f"the platform counts {self.expected} rows, but only {self.received} could be read"
 
 
 class CheckpointError(Infin8Error, ValueError):
-    """A checkpoint is damaged, or that of other credentials or filters. Nothing has been requested or changed."""
+    """A checkpoint is damaged, or belongs to other credentials or filters. Nothing has been requested or changed."""
 
 
 @define
 class StoreError(Infin8Error):
     """
-    A database refused, or was not there. What was under way in it has been undone.
+    A database refused, or could not be reached. The transaction has been rolled back.
 
     Attributes:
-        detail: What it said. Never a value from a record.
+        detail: What the database said. Never a value from a record.
 
         transient: Whether the same may succeed later: the server restarts, or another writer was in the way.
     """

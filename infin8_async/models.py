@@ -1,4 +1,4 @@
-"""The nouns of the field: credentials, a query, a call detail record, a page of them."""
+"""What the library speaks of: credentials, a query, a call detail record, a page of records."""
 
 import os
 import re
@@ -8,16 +8,21 @@ from enum import StrEnum
 from math import inf
 from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
 
-from attrs import Attribute, evolve, field, frozen, validators
+from attrs import Attribute, asdict, evolve, field, frozen, validators
 
 BEIJING: Final[tzinfo] = timezone(timedelta(hours=8))
 """The platform's zone, UTC+8 all year: its records and its filters are in Beijing time."""
 
 Integrity = Literal["repair", "raise", "off"]
-"""What a pull does where rows moved between pages while they were read; see `Infin8Session.cdrs`."""
+"""What a pull does if rows moved between pages while they were read; see `Infin8Session.cdrs`."""
 
 _SECOND = timedelta(seconds=1)
 _PLATFORM_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+
+
+def platform_text(time: datetime) -> str:
+    """A Beijing time as the platform writes it: `YYYY-MM-DD HH:MM:SS`."""
+    return time.isoformat(" ")[:19]  # strftime does not pad years before 1000
 
 
 class CallDirection(StrEnum):
@@ -32,15 +37,15 @@ class CallMethod(StrEnum):
     How a call was set up (the platform's `callmethod`).
 
     Attributes:
-        UNLIMITED: No restriction; of use as a filter only.
+        UNLIMITED: Any method. Only useful as a filter.
 
         EXTENSION: Between extensions.
 
         MANUAL: Dialled by hand from an extension.
 
-        API: Set up through the platform's interface.
+        API: Started through the platform's interface.
 
-        DOUBLE: A double call through the interface: side a is called first, then the called number.
+        DOUBLE: A double call through the interface: the platform calls side a first, then the called number.
 
         PREDICTIVE: A predictive outbound call.
 
@@ -57,7 +62,7 @@ class CallMethod(StrEnum):
 
 
 class Secret(str):
-    """A string that a traceback with local variables, a log line or a `repr` shows only as asterisks."""
+    """A string whose `repr` is asterisks, so that no log line and no traceback with local variables shows it."""
 
     __slots__ = ()
 
@@ -66,7 +71,7 @@ class Secret(str):
 
 
 def _masked(number: str | None) -> str:
-    """How a `repr` shows a phone number: its last two digits, where that gives nothing away."""
+    """A phone number for a `repr`: only its last two digits, and none of a short number."""
     return repr(number) if not number else f"'***{number[-2:] if len(number) > 4 else ''}'"
 
 
@@ -78,8 +83,8 @@ def _a_text(_: object, attribute: "Attribute[str]", value: object) -> None:
         raise ValueError(f"{attribute.name} is empty")
 
 
-def _secret(value: object) -> object:
-    return Secret(value) if isinstance(value, str) else value
+def _secret(value: str) -> str:
+    return Secret(value) if isinstance(value, str) else value  # the validator refuses what is not a string
 
 
 @frozen
@@ -87,19 +92,21 @@ class Credentials:
     """
     Who is asking.
 
-    The platform wants at least one of *username* and *ip*, beside *appid* and *accesskey*.
+    The platform wants *appid*, *accesskey*, and at least one of *username* and *ip*.
 
     Attributes:
         appid: The application's id.
 
-        accesskey: Its secret; never shown by any `repr`, log line or error of this library.
+        accesskey: Its secret. No `repr`, log line or error of this library shows it.
 
         username: The user name the account authenticates with.
 
         ip: The address or domain name the account authenticates with.
 
     Raises:
-        ValueError: Something is missing; the message says what.
+        ValueError: Something is missing. The message says what.
+
+        TypeError: Something is not a string.
     """
 
     appid: str = field(validator=_a_text)
@@ -117,7 +124,7 @@ class Credentials:
         Read `INFIN8_APPID`, `INFIN8_ACCESSKEY` and at least one of `INFIN8_USERNAME` and `INFIN8_IP`.
 
         Raises:
-            ValueError: Names every variable that is missing or empty.
+            ValueError: A variable is missing or empty. The message names every such variable.
         """
         appid, accesskey, username, ip = (
             environ.get(f"INFIN8_{name}") or None for name in ("APPID", "ACCESSKEY", "USERNAME", "IP")
@@ -137,31 +144,39 @@ class Credentials:
 
 
 def _a_time(value: object) -> datetime:
-    """Any aware datetime, or the platform's own text, as an aware datetime in Beijing time."""
+    """An aware datetime, or a text in the platform's form, as an aware datetime in Beijing time."""
     if isinstance(value, str):
         if not _PLATFORM_TIME.fullmatch(value):
-            raise ValueError("a time given as text has the platform's form 'YYYY-MM-DD HH:MM:SS', in Beijing time")
+            raise ValueError("a time as text must have the platform's form 'YYYY-MM-DD HH:MM:SS', in Beijing time")
         return datetime.fromisoformat(value).replace(tzinfo=BEIJING)
     if not isinstance(value, datetime):
-        msg = f"a time is an aware datetime or a string, not {type(value).__name__}"
+        msg = f"a time must be an aware datetime or a string, not {type(value).__name__}"
         raise TypeError(msg)
     if value.utcoffset() is None:
         raise ValueError(
-            "a naive datetime could be any zone: make it aware, for instance with "
-            "value.replace(tzinfo=BEIJING) where it is Beijing time, or value.astimezone() where it is this machine's"
+            "a naive datetime could be in any zone. Make it aware: "
+            "value.replace(tzinfo=BEIJING) if it is Beijing time, value.astimezone() if it is this machine's time"
         )
-    return value.astimezone(BEIJING)
+    try:
+        return value.astimezone(BEIJING)
+    except OverflowError:
+        raise ValueError("a time must lie in the years 1 to 9999 of Beijing time") from None
 
 
-def _start(value: object) -> datetime:
+def _start(value: datetime | str) -> datetime:
     return _a_time(value).replace(microsecond=0)
 
 
-def _end(value: object) -> datetime | None:
+def _end(value: datetime | str | None) -> datetime | None:
     if value is None:
         return None
     end = _a_time(value)
-    return end.replace(microsecond=0) + _SECOND if end.microsecond else end
+    if not end.microsecond:
+        return end
+    try:
+        return end.replace(microsecond=0) + _SECOND
+    except OverflowError:
+        raise ValueError("endtime is past the last whole second of the year 9999") from None
 
 
 _E = TypeVar("_E", bound=StrEnum)
@@ -174,19 +189,26 @@ def _member(kind: type[_E], value: object) -> _E | None:
         return kind(str(value))
     except ValueError:
         known = ", ".join(f"{member.value!r} ({member.name.lower()})" for member in kind)
-        raise ValueError(f"{value!r} is no {kind.__name__}: the platform knows {known}") from None
+        raise ValueError(f"{value!r} is not a {kind.__name__}; the platform knows {known}") from None
 
 
-def _direction(value: object) -> CallDirection | None:
+Direction = CallDirection | Literal["callin", "callout"]
+"""A direction to filter by."""
+
+Method = CallMethod | Literal["0", "1", "2", "3", "4", "5", "6", 0, 1, 2, 3, 4, 5, 6]
+"""A method to filter by."""
+
+
+def _direction(value: Direction | None) -> CallDirection | None:
     return _member(CallDirection, value)
 
 
-def _method(value: object) -> CallMethod | None:
+def _method(value: Method | None) -> CallMethod | None:
     return _member(CallMethod, value)
 
 
 def _filter(*, number: bool = False) -> str | None:
-    """A filter of a query: None leaves it out; the empty string is refused, as it could be taken for either."""
+    """A filter of a query. None leaves it out. The empty string is refused: it could mean "empty" or "any"."""
     result: str | None = field(
         default=None, kw_only=True, validator=validators.optional(_a_text), repr=_masked if number else True
     )
@@ -194,13 +216,13 @@ def _filter(*, number: bool = False) -> str | None:
 
 
 class Filters(TypedDict, total=False):
-    """What `CdrQuery` can filter by, beside time."""
+    """What `CdrQuery` can filter by, besides time."""
 
     extnumber: str | None
     disnumber: str | None
     callnumber: str | None
-    context: CallDirection | str | None
-    callmethod: CallMethod | str | int | None
+    context: Direction | None
+    callmethod: Method | None
     userid: str | None
     memberid: str | None
 
@@ -210,15 +232,16 @@ class CdrQuery:
     """
     A window of time, and what to filter by.
 
-    Times are aware datetimes of any zone, or strings in the platform's own form `"YYYY-MM-DD HH:MM:SS"`, which are
-    Beijing time. They are kept as aware datetimes in `BEIJING` with whole seconds, the start rounded down and the end
-    up. What time of a record the platform compares, and whether it includes both ends, is not documented (a sibling
-    interface says: the dial time).
+    Times are aware datetimes of any zone, or strings in the platform's own form `"YYYY-MM-DD HH:MM:SS"`, in Beijing
+    time. They are kept as aware datetimes in `BEIJING` with whole seconds: the start is rounded down, the end up.
+    The platform does not document which time of a record it compares, nor whether a window includes both its ends (a
+    sibling interface says: the dial time).
 
     Attributes:
-        starttime: Where the window begins.
+        starttime: When the window begins.
 
-        endtime: Where it ends. None means "until now" for a pull, fixed when it begins, and "for ever" for following.
+        endtime: When it ends. For a pull, None means "until now", fixed when the pull begins. For following, it means
+            "for ever".
 
         extnumber: Only calls of this extension.
 
@@ -235,7 +258,9 @@ class CdrQuery:
         memberid: Only calls with this custom parameter.
 
     Raises:
-        ValueError: A naive datetime, a malformed time, an end before the start, an unknown filter value.
+        ValueError: A naive datetime, a malformed time, an end before the start, an empty or unknown filter value.
+
+        TypeError: A time is neither a datetime nor a string, or a text filter is not a string.
     """
 
     starttime: datetime = field(converter=_start)
@@ -256,25 +281,38 @@ class CdrQuery:
     def day(cls, day: date, **filters: Unpack[Filters]) -> Self:
         """One calendar day in Beijing, from 00:00:00 to 23:59:59."""
         if isinstance(day, datetime):
-            raise TypeError("a day is a date; the day of a datetime is value.astimezone(BEIJING).date()")
-        midnight = datetime.combine(day, time(), BEIJING)
-        return cls(midnight, midnight + timedelta(days=1) - _SECOND, **filters)
+            raise TypeError("a day must be a date; for the day of a datetime use value.astimezone(BEIJING).date()")
+        return cls(datetime.combine(day, time(), BEIJING), datetime.combine(day, time(23, 59, 59), BEIJING), **filters)
 
     @classmethod
     def last(cls, span: timedelta, **filters: Unpack[Filters]) -> Self:
-        """The *span* of time that ends now. Both ends are fixed at once."""
+        """
+        The *span* of time that ends now. Both ends are fixed when the query is made.
+
+        Raises:
+            ValueError: The span is negative, or longer than the calendar.
+        """
         now = datetime.now(BEIJING)
-        return cls(now - span, now, **filters)
+        try:
+            start = now - span
+        except OverflowError:
+            raise ValueError(f"a span of {span} is out of range: it must lie in the years 1 to 9999") from None
+        return cls(start, now, **filters)
+
+    @property
+    def filters(self) -> dict[str, str | None]:
+        """The filters under the platform's names; None for each that is not set."""
+        return {name: value for name, value in asdict(self).items() if name not in ("starttime", "endtime")}
 
     @property
     def ends(self) -> tuple[datetime, datetime]:
-        """Both ends, of a query that has them."""
+        """Both ends of a closed window."""
         if self.endtime is None:
             raise ValueError("this query has no end")
         return self.starttime, self.endtime
 
     def until_now(self) -> Self:
-        """This query, its end fixed to the present where it has none."""
+        """This query, or if it has no end, the same query with the present as its end."""
         return self if self.endtime else evolve(self, endtime=max(self.starttime, datetime.now(BEIJING)))
 
 
@@ -315,8 +353,8 @@ class Cdr:
     """
     A call detail record, the bill of one phone call.
 
-    The fields carry the platform's own names. A text is `""` and a time is None where the platform sends none; times
-    are aware, in `BEIJING`. A `repr` masks phone numbers; the attributes hold them whole.
+    The fields have the platform's own names. If the platform sends no value, a text is `""` and a time is None. Times
+    are aware, in `BEIJING`. A `repr` masks phone numbers; the attributes hold them in full.
 
     Attributes:
         id: The platform's unique id of the call.
@@ -327,9 +365,9 @@ class Cdr:
 
         callnumber: The called number.
 
-        context: The direction of the call; a plain string where the platform sends a value unknown here.
+        context: The direction of the call; a plain string if the library does not know the value.
 
-        callmethod: How the call was set up; a plain string where the platform sends a value unknown here.
+        callmethod: How the call was set up; a plain string if the library does not know the value.
 
         starttime: Dial time.
 
@@ -347,7 +385,7 @@ class Cdr:
 
         hangupdirection: Who hung up.
 
-        anumber: Side a's number; this and the five that follow mean something for double calls only.
+        anumber: Side a's number. This field and the next five only have a meaning for double calls.
 
         astarttime: Dial time of side a.
 
@@ -392,7 +430,7 @@ class Cdr:
 
     @property
     def answered(self) -> bool:
-        """Whether anybody picked up: there is an answer time, or time was talked."""
+        """Whether anybody picked up: there is an answer time, or talk time."""
         return self.answertime is not None or self.billsec > 0
 
     @property
@@ -402,7 +440,7 @@ class Cdr:
 
     @property
     def a_leg(self) -> Leg | None:
-        """Side a of a double call; None for every other call, for which the platform's fields mean nothing."""
+        """Side a of a double call. None for every other call: the platform's fields mean nothing then."""
         if self.callmethod != CallMethod.DOUBLE:
             return None
         return Leg(
@@ -425,7 +463,7 @@ class CdrPage:
 
         page: The number of the page, from 1.
 
-        per_page: How many calls a full page of the platform holds, which may be fewer than asked for.
+        per_page: How many calls a full page holds. The platform may give fewer than were asked for.
 
         total: How many calls the platform counted for the whole query.
     """
@@ -444,7 +482,7 @@ def _number(least: float, *, whole: bool = False) -> Callable[[object, "Attribut
 
 
 def check_number(name: str, value: object, *, least: float = -inf, above: float = -inf, whole: bool = False) -> None:
-    """Refuse what is no finite number within its bound with a `ValueError` that names the parameter."""
+    """Raise a `ValueError` that names the parameter if *value* is not a finite number within its bound."""
     kind = int if whole else int | float
     if isinstance(value, bool) or not isinstance(value, kind) or not (least <= value < inf and value > above):
         bound = f"above {above}" if above > -inf else f"of at least {least}"
@@ -454,18 +492,23 @@ def check_number(name: str, value: object, *, least: float = -inf, above: float 
 @frozen
 class RetryPolicy:
     """
-    How often, and after what wait, a request that failed is sent again.
+    How often a failed request is sent again, and after which wait.
 
-    Retried are: no whole answer, the statuses 408, 429 and 5xx, a 200 that is no JSON, and the platform's code 1000.
-    Everything else is final at once. Waits double from one try to the next and are jittered. A `Retry-After` (seconds
-    or a date) is obeyed up to 120 s; one that asks for more ends the tries at once.
+    The following are retried: no complete answer, the statuses 408, 429 and 5xx, a 200 that is not JSON, and the
+    platform's code 1000. Everything else fails at once. Waits double from one try to the next and are jittered. If the
+    server closes a connection as a request is sent, the first retry does not wait.
+
+    A `Retry-After` (seconds or a date) is obeyed up to 120 s. If it asks for more, the request fails at once, and so
+    does every request of the session, without being sent, until 120 s of it are left (or of an hour, if it asks for
+    more than that).
 
     Attributes:
-        attempts: How often a request is sent at the most; 1 means no retry.
+        attempts: How often a request is sent at most; 1 means no retry.
 
         wait_initial: The wait before the first retry, in seconds.
 
-        wait_max: The longest wait of our own choice, in seconds.
+        wait_max: The longest wait in seconds, apart from a `Retry-After`. It also bounds the time between two requests
+            of a session that was refused because it sent too many.
     """
 
     attempts: int = field(default=5, validator=_number(1, whole=True))

@@ -11,11 +11,11 @@ from typing import Final, Self, TypedDict, Unpack, get_args
 import aiohttp
 from yarl import URL
 
-from ._ahead import structured
 from ._checkpoint import Checkpoint, FileCheckpoint, Mark
 from ._follow import CdrFeed
 from ._protocol import PageBytes
-from ._scan import Scan
+from ._pull.ahead import structured
+from ._pull.scan import Scan
 from ._transport import Tally, Transport
 from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
 from .stream import CdrStream
@@ -232,7 +232,11 @@ class Infin8Session:
     async def __aenter__(self) -> Self:
         if self._closed or self._transport is not None:
             raise RuntimeError(f"this session is {'closed' if self._closed else 'open already'}: make a new one")
+        loop = asyncio.get_running_loop()
         http = self._callers_http
+        # Its public property warns that it is deprecated. An object that wraps a session may have neither.
+        if getattr(http, "_loop", None) not in (None, loop):
+            raise RuntimeError("http_session belongs to another event loop: make it in the one that uses it")
         if http is None:
             # No cookies: a PHP service that hands out sessions would answer requests of one session one by one.
             http = self._own_http = aiohttp.ClientSession(
@@ -240,7 +244,7 @@ class Infin8Session:
             )
         if self._url.scheme == "http" and not _is_loopback(self._url.host):
             log.warning("the access key travels in the clear: %s is not https", self._url.origin())
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._transport = Transport(
             http,
             self._credentials,

@@ -8,7 +8,7 @@ from typing import NoReturn, Self
 
 from attrs import frozen
 
-from ._scan import Scan
+from ._pull.scan import Scan
 from ._transport import Tally
 from .models import Cdr, CdrPage
 

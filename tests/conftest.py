@@ -1,12 +1,40 @@
 """Shared by all tests."""
 
+import asyncio
 import os
 
+import pytest
 from hypothesis import settings
+from profiles import cases
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
-# The gate sees the same cases every time; `INFIN8_SEARCH=1 pytest` looks for new ones. The machines that run this are
-# busy ones: how long a case takes proves nothing.
-settings.register_profile("gate", deadline=None, derandomize=not os.environ.get("INFIN8_SEARCH"))
-settings.load_profile("gate")
+# The same examples every time; `INFIN8_SEARCH=1 pytest` looks for new ones. How long an example takes proves nothing.
+settings.register_profile(
+    "infin8", deadline=None, derandomize=not os.environ.get("INFIN8_SEARCH"), max_examples=cases(100)
+)
+settings.load_profile("infin8")
 
 pytest_plugins = ["pytester"]
+
+SERVERS = {"INFIN8_TEST_POSTGRES": "postgresql+asyncpg"}
+"""The variables that name a database server for the tests, and how to reach it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each process of pytest-xdist a database of its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    for variable, driver in SERVERS.items():
+        if worker and variable in os.environ:
+            address = make_url(os.environ[variable])
+            name = f"{address.database}_{worker}"
+            asyncio.run(make_database(address.set(drivername=driver), name))
+            os.environ[variable] = address.set(database=name).render_as_string(hide_password=False)
+
+
+async def make_database(server, name: str) -> None:
+    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+    await engine.dispose()

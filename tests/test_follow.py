@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import clock
 import pytest
 from attrs import evolve
+from profiles import cases
 from simulation import DAY, Platform
 
 from infin8_async import (
@@ -114,7 +115,7 @@ def busy_hour(seed: int) -> list[tuple[float, int, int]]:
     return arrivals
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(cases(200)))
 def test_each_call_comes_exactly_once_however_late_and_in_whatever_order_it_appears(seed):
     arrivals = busy_hour(seed)
     platform = ringing(

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 import trustme
 from aiohttp import web
+from clock import run
 
 from infin8_async import CdrQuery, Credentials, Infin8Error, Infin8Session, ResponseError, RetryPolicy, TransportError
 from infin8_async.testing import Sandbox
@@ -32,8 +33,8 @@ def session_of(sandbox: Sandbox, **options) -> Infin8Session:
 
 def nothing_left(session: Infin8Session, sandbox: Sandbox) -> bool:
     pace = session._transport._pace
-    allowed = pace._permits._value + pace._withheld
-    return allowed == pace._ceiling and not session._transport._tasks and session._own_http.closed
+    idle = pace._in_flight == 0 and not pace._line.locked()
+    return idle and not session._transport._tasks and session._own_http.closed
 
 
 async def settled(sandbox: Sandbox) -> None:
@@ -60,7 +61,15 @@ FAULTS = (
 )
 
 
-async def test_chaos_ends_in_every_row_once_or_in_a_typed_error_after_a_right_beginning():
+def test_chaos_ends_in_every_row_once_or_in_a_typed_error_after_a_right_beginning():
+    # Both ends of each socket are in this process: if none is readable, everybody waits for the clock.
+    outcomes = run(chaos())
+    assert outcomes.count("whole") > PULLS / 3
+    assert {*outcomes} > {"whole", "ResponseError", "TransportError", "SystemFailureError"}
+
+
+async def chaos() -> list[str]:
+    """Pull through faults of all kinds, and say how each pull ended."""
     outcomes = []
     async with Sandbox(150, order="oldest") as sandbox:
         for seed in range(PULLS):
@@ -89,7 +98,7 @@ async def test_chaos_ends_in_every_row_once_or_in_a_typed_error_after_a_right_be
             assert nothing_left(session, sandbox)
             sandbox.recover()
         await settled(sandbox)
-    assert 0.5 < outcomes.count("whole") / PULLS < 1
+    return outcomes
 
 
 async def test_a_pull_can_be_cancelled_at_any_step_and_leaves_nothing():
@@ -128,7 +137,7 @@ async def test_a_stream_cancelled_at_any_step_leaves_its_session_usable():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             assert not session._transport._tasks
-            assert session._transport._pace._permits._value == 2
+            assert session._transport._pace._in_flight == 0
             if finished:
                 break
         assert await session.count(DAY) == 60

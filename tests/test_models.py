@@ -106,6 +106,26 @@ class TestCdrQuery:
         with pytest.raises(TypeError, match="extnumber must be a string, not int"):
             CdrQuery(START, extnumber=8001)
 
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: CdrQuery(datetime.max.replace(tzinfo=UTC)),
+            lambda: CdrQuery(START, datetime.max.replace(tzinfo=UTC)),
+            lambda: CdrQuery(START, datetime.max.replace(tzinfo=BEIJING)),
+            lambda: CdrQuery(datetime.min.replace(tzinfo=timezone(timedelta(hours=9)))),
+            lambda: CdrQuery.last(timedelta.max),
+            lambda: CdrQuery.last(timedelta.min),
+        ],
+    )
+    def test_a_time_past_either_end_of_the_calendar_is_refused(self, make):
+        with pytest.raises(ValueError, match="9999"):
+            make()
+
+    def test_the_last_second_and_the_last_day_of_the_calendar_can_be_asked_for(self):
+        last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=BEIJING)
+        assert CdrQuery(datetime.max.replace(tzinfo=BEIJING), last).ends == (last, last)
+        assert CdrQuery.day(date.max).endtime == last
+
     def test_a_day_is_a_beijing_calendar_day(self):
         query = CdrQuery.day(date(2020, 6, 10), context="callin")
         assert query == CdrQuery(START, "2020-06-10 23:59:59", context=CallDirection.INCOMING)

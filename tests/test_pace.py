@@ -2,18 +2,30 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from itertools import pairwise
+from math import inf
+from types import SimpleNamespace
 
 import pytest
 from clock import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import cases
 from simulation import WINDOW, Platform, read
 from yarl import URL
 
-from infin8_async import Credentials, ResponseError, RetryPolicy, SystemFailureError, TransportError
+from infin8_async import (
+    CdrQuery,
+    Credentials,
+    Infin8Error,
+    ResponseError,
+    RetryPolicy,
+    SystemFailureError,
+    TransportError,
+)
 from infin8_async._pace import Pace
-from infin8_async._scan import Scan
+from infin8_async._pull.scan import Scan
 from infin8_async._transport import Tally, Transport
 
 
@@ -22,7 +34,7 @@ class Wire(Transport):
 
     def __init__(self, platform: Platform, *, concurrency=8, max_rate=None, retry=None, latency=0.05) -> None:
         super().__init__(
-            None,
+            SimpleNamespace(connector=None),
             Credentials("a", "k", username="u"),
             URL("http://localhost"),
             concurrency=concurrency,
@@ -102,31 +114,266 @@ def test_a_platform_that_allows_20_requests_a_second_refuses_less_than_a_tenth_o
 
 
 def test_trouble_halves_the_requests_in_flight_once_a_round_and_good_answers_bring_them_back():
+    async def round_of(pace: Pace, requests: int, error: ResponseError | None) -> int:
+        in_flight = most = 0
+
+        async def one():
+            nonlocal in_flight, most
+            with suppress(ResponseError):
+                async with pace.turn():
+                    in_flight += 1
+                    most = max(most, in_flight)
+                    await asyncio.sleep(1)
+                    in_flight -= 1
+                    if error is not None:
+                        raise error
+
+        await asyncio.gather(*(one() for _ in range(requests)))
+        return most
+
     async def go():
-        pace = Pace(8, None)
-        seen = []
-
-        async def one(outcome):
-            async with pace.turn() as mark:
-                await asyncio.sleep(1)
-                if outcome == "good":
-                    pace.good()
-                else:
-                    pace.trouble(mark, too_many=False, pause=0)
-
-        await asyncio.gather(*(one("bad") for _ in range(8)))
-        seen.append(pace._allowed)
-        await asyncio.gather(*(one("bad") for _ in range(20)))
-        seen.append(pace._allowed)
+        pace = Pace(8)
+        seen = [await round_of(pace, 1, http(503)), await round_of(pace, 8, None)]
         for _ in range(12):
-            await asyncio.gather(*(one("good") for _ in range(8)))
-        seen.append(pace._allowed)
-        return seen, pace
+            seen.append(await round_of(pace, 8, None))
+        return seen
 
-    seen, pace = run(go())
-    assert seen == [4.0, 1.0, 8.0]
-    assert pace._permits._value == 8
-    assert pace._withheld == 0
+    seen = run(go())
+    assert seen[:2] == [1, 4]
+    assert seen == sorted(seen)
+    assert seen[-1] == 8
+
+
+@pytest.mark.parametrize("error", [http(503), http(500), TransportError("reset")])
+def test_a_single_failure_does_not_space_requests(error):
+    async def go():
+        pace = Pace(8)
+        with suppress(Infin8Error):
+            async with pace.turn():
+                raise error
+        starts = []
+        for _ in range(20):
+            async with pace.turn():
+                starts.append(asyncio.get_running_loop().time())
+        return starts
+
+    started = run(go())
+    assert started[-1] - started[0] < 0.01
+
+
+class LeakyBucket(Wire):
+    """What nginx's limit_req does: *rate* requests a second pass, and *burst* more at once; the others are refused."""
+
+    def __init__(self, *args, rate, status, burst=1, **options) -> None:
+        super().__init__(*args, **options)
+        self.rate = rate
+        self.burst = burst
+        self.status = status
+        self.level = 0.0
+        self.passed_at = -inf
+
+    def refusal(self, page):
+        level = max(self.level - self.rate * (self.started[-1] - self.passed_at) + 1, 0)
+        if level > self.burst:
+            return http(self.status)
+        self.level, self.passed_at = level, self.started[-1]
+        return None
+
+    @property
+    def ideal(self) -> float:
+        return (len(self.started) - len(self.refused) - 1 - self.burst) / self.rate
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("rate", [2, 5, 10, 20])
+def test_a_rate_limit_is_found_and_kept_whichever_status_says_it(rate, status):
+    async def pull():
+        wire = LeakyBucket(platform_of(rate * 15), rate=rate, status=status, latency=0.01)
+        cdrs, error = await read(wire.scan())
+        assert (len(cdrs), error) == (rate * 150, None)
+        return wire
+
+    wire = run(pull())
+    assert wire.started[-1] < 1.5 * wire.ideal
+    assert len(wire.refused) <= 18 + 0.05 * len(wire.started)  # 8 of them come before anything can be known
+
+
+def test_a_session_that_was_slowed_down_is_at_full_speed_again_soon_after_the_limit_is_gone():
+    class LimitedAtFirst(LeakyBucket):
+        def refusal(self, page):
+            return super().refusal(page) if self.started[-1] < 20 else None
+
+    async def pull():
+        wire = LimitedAtFirst(platform_of(1500), rate=10, status=429, latency=0.05)
+        await read(wire.scan())
+        return wire
+
+    started = run(pull()).started
+    by_second = Counter(int(at) for at in started)
+    assert by_second[18] <= 11
+    assert max(by_second.values()) >= 120
+    assert started[-1] < 45
+
+
+@pytest.mark.parametrize(("error", "concurrency"), [(http(429), 8), (http(503), 50), (TransportError("refused"), 50)])
+def test_an_outage_of_two_seconds_costs_seconds_and_no_stream_more_than_others(error, concurrency):
+    class Outage(Wire):
+        down = range(2, 4)
+
+        def refusal(self, page):
+            return error if int(self.started[-1]) in self.down else None
+
+    async def ends(down: range):
+        wire = Outage(platform_of(20), concurrency=concurrency, latency=0.008 * concurrency)
+        wire.down = down
+
+        async def pull():
+            _, failure = await read(wire.scan(concurrency))
+            assert failure is None
+            return asyncio.get_running_loop().time()
+
+        return await asyncio.gather(*(pull() for _ in range(50)))
+
+    without, with_it = run(ends(range(0))), run(ends(range(2, 4)))
+    assert max(without) == pytest.approx(8, abs=0.5)
+    assert max(with_it) < max(without) + 10
+    assert all(later - earlier < 10 for earlier, later in zip(sorted(without), sorted(with_it), strict=True))
+
+
+def test_no_stream_starves_behind_the_retries_of_another():
+    class OneWindowFails(Wire):
+        bad = CdrQuery(WINDOW.starttime, WINDOW.endtime, extnumber="1")
+
+        async def _exchange(self, query, page, per_page):
+            self.failing = query == self.bad
+            return await super()._exchange(query, page, per_page)
+
+        def refusal(self, page):
+            return http(500) if self.failing else None
+
+    async def go():
+        wire = OneWindowFails(platform_of(20))
+        bad = [wire.start(wire.bad, page, 10, Tally()) for page in range(1, 9)]
+        before = asyncio.get_running_loop().time()
+        cdrs, _ = await read(wire.scan())
+        took = asyncio.get_running_loop().time() - before
+        assert any(not task.done() for task in bad)
+        await wire.aclose()
+        return len(cdrs), took
+
+    rows, took = run(go())
+    assert rows == 200
+    assert took < 4
+
+
+def test_callers_who_give_up_leave_no_gap():
+    async def go():
+        pace = Pace(1)
+        for _ in range(20):
+            with suppress(ResponseError):
+                async with pace.turn():
+                    raise http(429)
+        waiting = [asyncio.create_task(pace.turn().__aenter__()) for _ in range(500)]
+        await asyncio.sleep(0.001)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        before = asyncio.get_running_loop().time()
+        async with pace.turn():
+            return asyncio.get_running_loop().time() - before
+
+    assert run(go()) <= 10
+
+
+def test_a_session_whose_callers_give_up_after_a_second_goes_on_sending():
+    async def go():
+        wire = LeakyBucket(platform_of(1), rate=1, status=429, burst=0)
+        for _ in range(600):
+            with suppress(TimeoutError, ResponseError):
+                async with asyncio.timeout(1):
+                    await asyncio.gather(*(wire.fetch(WINDOW, 1, 10, Tally()) for _ in range(8)))
+            await asyncio.sleep(0.01)
+        return [*wire.started, asyncio.get_running_loop().time()]
+
+    assert max(later - earlier for earlier, later in pairwise(run(go()))) <= 11
+
+
+@given(st.integers(1, 50), st.integers(1, 30), st.floats(0.1, 120))
+@settings(max_examples=cases(30))
+def test_a_maximum_rate_holds_after_a_pause_too(rate, waiting, pause):
+    async def go():
+        pace = Pace(30, rate)
+        started = []
+
+        async def one():
+            async with pace.turn():
+                started.append(asyncio.get_running_loop().time())
+
+        with suppress(ResponseError):
+            async with pace.turn():
+                raise http(503, pause)
+        await asyncio.gather(*(one() for _ in range(waiting)))
+        return started
+
+    started = run(go())
+    assert started[0] >= pause
+    assert all(later - earlier >= 0.999 / rate for earlier, later in pairwise(started))
+
+
+def test_after_a_pause_of_an_hour_was_refused_calls_are_refused_at_once_until_two_minutes_are_left():
+    class Closed(Wire):
+        def refusal(self, page):
+            return http(429, 3600.0) if len(self.started) == 1 else None
+
+    async def go():
+        wire = Closed(platform_of(1))
+        loop = asyncio.get_running_loop()
+        left = []
+        for at in (0, 10, 3000, 3470):
+            await asyncio.sleep(at - loop.time())
+            before = loop.time()
+            with pytest.raises(ResponseError) as caught:
+                await wire.fetch(WINDOW, 1, 10, Tally())
+            assert loop.time() - before < 0.1
+            left.append(round(caught.value.retry_after))
+        await asyncio.sleep(3500 - loop.time())
+        await wire.fetch(WINDOW, 1, 10, Tally())
+        return left, [round(at) for at in wire.started]
+
+    assert run(go()) == ([3600, 3590, 600, 130], [0, 3600])
+
+
+def test_those_who_wait_out_a_short_pause_learn_at_once_that_it_became_a_long_one():
+    async def go():
+        pace = Pace(2)
+
+        async def refused(seconds: float, after: float):
+            async with pace.turn():
+                await asyncio.sleep(after)
+                raise http(503, seconds)
+
+        refusals = [asyncio.create_task(refused(100.0, 1)), asyncio.create_task(refused(3600.0, 2))]
+        await asyncio.sleep(1.5)
+        with pytest.raises(ResponseError):
+            async with pace.turn():
+                pass
+        await asyncio.gather(*refusals, return_exceptions=True)
+        return asyncio.get_running_loop().time()
+
+    assert run(go()) < 3
+
+
+def test_a_pause_that_makes_no_sense_ends_after_an_hour():
+    async def go():
+        pace = Pace(2)
+        with suppress(ResponseError):
+            async with pace.turn():
+                raise http(429, inf)
+        await asyncio.sleep(3490)
+        async with pace.turn():
+            return asyncio.get_running_loop().time()
+
+    assert 3600 <= run(go()) < 3601
 
 
 def test_a_platform_that_is_down_gets_a_trickle_not_a_storm():
@@ -153,19 +400,21 @@ def test_a_platform_that_is_down_gets_a_trickle_not_a_storm():
 def test_a_request_that_waits_for_its_next_try_holds_no_place():
     class OneBad(Wire):
         def refusal(self, page):
-            return http(503, retry_after=60) if page == 1 and len(self.started) == 1 else None
+            return http(503) if page == 1 and len(self.started) == 1 else None
 
     async def go():
         wire = OneBad(platform_of(2), concurrency=1)
         waiting = wire.start(WINDOW, 1, 10, Tally())
         while not wire.refused:
             await asyncio.sleep(0.01)
-        async with asyncio.timeout(0.001), wire._pace._permits:
-            pass
+        assert (await wire.fetch(WINDOW, 2, 10, Tally())).page == 2
+        assert not waiting.done()
         await waiting
-        return wire.started[-1]
+        return wire.started
 
-    assert 60 <= run(go()) < 61
+    first, other, again = run(go())
+    assert other - first < 0.2
+    assert 0.5 <= again - first < 1.2
 
 
 @pytest.mark.parametrize(
@@ -188,6 +437,22 @@ def test_tries_are_counted_and_a_retry_after_past_two_minutes_ends_them(error, t
     assert (tally.requests, tally.retries) == (tries, tries - 1)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_longest_wait_of_the_policy_bounds_the_spacing_too(status):
+    class FailsOften(Wire):
+        def refusal(self, page):
+            return http(status) if len(self.started) <= 20 else None
+
+    async def pull(wait_max: float):
+        policy = RetryPolicy(attempts=50, wait_initial=0, wait_max=wait_max)
+        wire = FailsOften(platform_of(8), latency=0.001, retry=policy)
+        await read(wire.scan())
+        return wire.started[-1]
+
+    assert run(pull(0.0)) < 0.1
+    assert run(pull(0.1)) < 4
+
+
 def test_waits_double_and_stay_below_their_bound():
     class Always(Wire):
         def refusal(self, page):
@@ -207,7 +472,7 @@ def test_waits_double_and_stay_below_their_bound():
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 @given(st.integers(1, 200), st.integers(1, 30))
 def test_a_maximum_rate_holds_over_any_second(rate, concurrency):
     async def go():

@@ -2,11 +2,12 @@ import json
 import pickle
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from encodings.aliases import aliases
 
 import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infin8_async import (
@@ -26,7 +27,8 @@ from infin8_async import (
     SystemFailureError,
     TransportError,
 )
-from infin8_async._protocol import PageBytes, form, read_page, wait_before_retry
+from infin8_async._protocol import PageBytes, form, read_page
+from infin8_async._retries import wait_before_retry
 
 KEY = "s3cret/key+1"
 ROW = {
@@ -212,6 +214,17 @@ class TestOddAnswers:
             read(body, **{"Content-Type": "text/html"})
         assert wait_before_retry(caught.value) is True
 
+    def test_the_content_type_in_a_message_is_masked_and_of_bounded_length(self):
+        with pytest.raises(ResponseError, match="not JSON but") as caught:
+            read(b"busy", **{"Content-Type": f"text/{KEY}; tel=917045100378; {'x' * 999}"})
+        assert KEY not in str(caught.value)
+        assert "9170" not in str(caught.value)
+        assert len(str(caught.value)) < 300
+
+    def test_a_redirect_to_no_address_is_an_error_of_ours_all_the_same(self):
+        with pytest.raises(ResponseError, match="points to no address"):
+            read(b"", status=302, Location="http://[")
+
     def test_a_redirect_says_where_it_points_without_its_path(self):
         with pytest.raises(ResponseError, match=r"https://login\.example$") as caught:
             read(b"", status=302, Location=f"https://login.example/?k={KEY}")
@@ -324,13 +337,27 @@ ODD_BODY = st.fixed_dictionaries(
 )
 
 
+CHARSETS = st.sampled_from(sorted({*aliases.values(), "idna", "punycode", "undefined", "unicode_escape", "klingon"}))
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "Content-Type": st.text() | (CHARSETS | st.text()).map("application/json; charset={}".format),
+        "Location": st.text() | st.text("[]:/@?#%\\", min_size=1).map("http://{}".format),
+    },
+)
+
+
 @given(
     (ODD_BODY | JSON).map(lambda body: json.dumps(body).encode()) | st.binary(),
     st.sampled_from([200, 200, 200, 204, 302, 404, 429, 500]),
+    HEADERS,
 )
-def test_whatever_comes_only_a_page_or_an_error_of_ours_goes_out(body, status):
+@example(b'"\\d"', 200, {"Content-Type": "text/html; charset=unicode_escape"})
+@example(b"\xff", 200, {"Content-Type": "text/html; charset=a\0b"})
+@example(b"", 302, {"Location": "http://["})
+def test_whatever_comes_only_a_page_or_an_error_of_ours_goes_out(body, status, headers):
     try:
-        page = read_page(status, {}, body, page=1, per_page=10, secret=KEY)
+        page = read_page(status, headers, body, page=1, per_page=10, secret=KEY)
         assert all(isinstance(cdr, Cdr) for cdr in page.structure(page.rows()))
     except Infin8Error as error:
         assert str(error)

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp.client_reqrep import ClientResponse
 from aioresponses import CallbackResult, aioresponses
+from profiles import cases
 
 from infin8_async import (
     BEIJING,
@@ -169,7 +170,7 @@ class TestReading:
 
     async def test_calls_that_arrive_over_the_wire_hide_none(self):
         async with Sandbox(500, days=1, latency=lambda _: chance.random() / 200) as sandbox:
-            for seed in range(20):
+            for seed in range(cases(20)):
                 chance = random.Random(seed)
                 there = set(sandbox.ids())
                 sandbox.on_request = lambda _: sandbox.add_call() if chance.random() < 0.5 else None  # noqa: B023

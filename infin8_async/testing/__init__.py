@@ -1,11 +1,11 @@
 """
 The platform for your own tests: on a loopback port, in process, as documented, and as unpleasant as you like.
 
-The pytest plugin that comes with it gives the fixture `infin8_sandbox`.
+The pytest plugin that comes with the distribution gives the fixture `infin8_sandbox`.
 """
 
 from ._platform import SandboxRequest
-from ._store import Bounds, Order, Ties
+from ._store import Bounds, Compared, Order, Ties
 from .sandbox import Latency, OnRequest, Sandbox
 
-__all__ = ["Bounds", "Latency", "OnRequest", "Order", "Sandbox", "SandboxRequest", "Ties"]
+__all__ = ["Bounds", "Compared", "Latency", "OnRequest", "Order", "Sandbox", "SandboxRequest", "Ties"]

@@ -6,6 +6,8 @@ from itertools import accumulate
 from random import Random
 from typing import Final
 
+from ..models import platform_text
+
 COLUMNS: Final = (
     "id", "extnumber", "disnumber", "callnumber", "context", "callmethod", "starttime", "answertime", "endtime",
     "duration", "billsec", "clientip", "downloadip", "hangupdirection", "anumber", "astarttime", "aanswertime",
@@ -40,8 +42,8 @@ def make_call(chance: Random, dialled: datetime) -> Call:
     desk = f"0100000{chance.randrange(10_000):04}"
     ring = min(_LONGEST_RING, 2 + int(chance.expovariate(1 / 12)))
     talk = min(_LONGEST_TALK, 1 + int(chance.expovariate(1 / 150))) if chance.random() < 0.62 else 0
-    start = text(dialled)
-    end = text(dialled + timedelta(seconds=ring + talk))
+    start = platform_text(dialled)
+    end = platform_text(dialled + timedelta(seconds=ring + talk))
     call: Call = {
         "extnumber": extension if talk or not incoming else "",
         "disnumber": customer if incoming else desk,
@@ -49,7 +51,7 @@ def make_call(chance: Random, dialled: datetime) -> Call:
         "context": "callin" if incoming else "callout",
         "callmethod": method,
         "starttime": start,
-        "answertime": text(dialled + timedelta(seconds=ring)) if talk else "",
+        "answertime": platform_text(dialled + timedelta(seconds=ring)) if talk else "",
         "endtime": end,
         "duration": ring + talk,
         "billsec": talk,
@@ -76,8 +78,8 @@ def _add_side_a(chance: Random, call: Call, dialled: datetime, extension: str, l
     first = dialled - timedelta(seconds=ring)
     call |= {
         "anumber": f"1{chance.randrange(30, 90)}0000{extension}",
-        "astarttime": text(first),
-        "aanswertime": text(dialled),
+        "astarttime": platform_text(first),
+        "aanswertime": platform_text(dialled),
         "aduration": ring + lasted,
         "abillsec": lasted,
     }
@@ -88,8 +90,3 @@ def history(seed: int, calls: int, first: datetime, days: int) -> Iterator[Call]
     chance = Random(seed)  # noqa: S311  # believable, not secret
     for second in dial_seconds(chance, calls, days):
         yield make_call(chance, first + timedelta(seconds=second))
-
-
-def text(time: datetime) -> str:
-    """A time as the platform writes it."""
-    return time.isoformat(" ")[:19]

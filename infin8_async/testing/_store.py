@@ -20,6 +20,9 @@ Ties = Literal["stable", "shuffled"]
 Bounds = Literal["[]", "[)", "(]", "()"]
 """Which of `starttime` and `endtime` belong to a window: a square bracket includes, a round one does not."""
 
+Compared = Literal["starttime", "answertime", "endtime"]
+"""Which time of a call has to lie in the window."""
+
 FILTERS: Final = ("extnumber", "disnumber", "callnumber", "context", "callmethod", "userid", "memberid")
 """What the platform filters by, beside time."""
 
@@ -43,10 +46,13 @@ class Selection:
     values: tuple[str, ...]
 
 
-def select(form: Mapping[str, str], bounds: Bounds) -> Selection:
-    """The calls that a request's form asks for. The window is one of dial times; an empty filter is none."""
+def select(form: Mapping[str, str], *, bounds: Bounds, compares: Compared) -> Selection:
+    """The calls that a request's form asks for. An empty filter is none; a call without a time is in no window."""
     after, until = (">=" if bounds[0] == "[" else ">"), ("<=" if bounds[1] == "]" else "<")
-    conditions = [(f"starttime {after} ?", form.get("starttime")), (f"starttime {until} ?", form.get("endtime"))]
+    conditions = [
+        (f"{compares} {after} ?", form.get("starttime")),
+        (f"{compares} <> '' AND {compares} {until} ?", form.get("endtime")),
+    ]
     conditions += [(f"{name} = ?", form.get(name)) for name in FILTERS if (name, form.get(name)) != ("callmethod", "0")]
     used = [(condition, value) for condition, value in conditions if value]
     return Selection(" AND ".join(condition for condition, _ in used) or "1", tuple(value for _, value in used))

@@ -4,6 +4,8 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
+from functools import partial
+from math import inf
 from random import Random
 from types import TracebackType
 from typing import Final, Self, get_args
@@ -15,7 +17,7 @@ from ..models import BEIJING, Credentials, Secret, check_number
 from ._calls import COLUMNS, Call, history, make_call
 from ._faults import Fault, Faults, suffer
 from ._platform import MESSAGES, SandboxRequest, check, refusal
-from ._store import Bounds, Order, Store, Ties, select
+from ._store import Bounds, Compared, Order, Selection, Store, Ties, select
 
 _decode: Final = json.Decoder(Call).decode
 _CREDENTIALS: Final = Credentials("sandbox-app", "sandbox-key", username="sandbox", ip="127.0.0.1")
@@ -51,6 +53,15 @@ class Sandbox:
 
         bounds: Which of `starttime` and `endtime` belong to a window: `"[]"` both, `"[)"`, `"(]"`, `"()"`.
 
+        compares: Which time of a call has to lie in the window: `"starttime"`, `"answertime"` or `"endtime"`. A call
+            without that time is in no window.
+
+        snapshot: False answers as a PHP service does: one query for the count, a moment in which other requests and
+            changes have their turn, then a second query for the rows.
+
+        count_age: The count in an answer may be this many seconds old: each query's count is kept for so long, and the
+            rows are fresh.
+
         max_per_page: The largest page; a request for more gets this many, and the answer says so.
 
         latency: Seconds before an answer, or a function of the request that tells them.
@@ -63,6 +74,9 @@ class Sandbox:
 
         on_request: Called with each request before it is answered, awaited if it returns an awaitable: the place to
             insert or remove calls between two requests, or to hold an answer back.
+
+        between: With `snapshot=False`, called with each request after its count and before its rows, awaited if it
+            returns an awaitable: the place to change the list in the middle of an answer.
 
         port: Where to listen on 127.0.0.1; 0 for any free port.
 
@@ -87,25 +101,38 @@ class Sandbox:
         order: Order = "newest",
         ties: Ties = "stable",
         bounds: Bounds = "[]",
+        compares: Compared = "starttime",
+        snapshot: bool = True,
+        count_age: float = 0.0,
         max_per_page: int = 1000,
         latency: Latency = 0.0,
         live: float = 0.0,
         credentials: Credentials = _CREDENTIALS,
         permitted: bool = True,
         on_request: OnRequest | None = None,
+        between: OnRequest | None = None,
         port: int = 0,
     ) -> None:
         check_number("calls", calls, least=0, whole=True)
         check_number("days", days, least=1, whole=True)
         check_number("max_per_page", max_per_page, least=1, whole=True)
         check_number("live", live, least=0)
-        for name, value, choices in (("order", order, Order), ("ties", ties, Ties), ("bounds", bounds, Bounds)):
+        check_number("count_age", count_age, least=0)
+        if between is not None and snapshot:
+            raise ValueError("between needs snapshot=False: in a snapshot nothing comes between count and rows")
+        for name, value, choices in (
+            ("order", order, Order),
+            ("ties", ties, Ties),
+            ("bounds", bounds, Bounds),
+            ("compares", compares, Compared),
+        ):
             if value not in get_args(choices):
                 raise ValueError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
         first = start or _FIRST_DAY
         midnight = datetime(first.year, first.month, first.day, tzinfo=BEIJING)
         self.credentials = credentials
         self.on_request = on_request
+        self.between = between
         self.latency = latency
         self.requests: list[SandboxRequest] = []
         self.in_flight = 0
@@ -113,7 +140,10 @@ class Sandbox:
         self._store = Store(history(seed, calls, midnight, days), order=order, ties=ties, seed=seed)
         self._midnight = midnight
         self._chance = Random(seed)  # noqa: S311  # believable, not secret
-        self._bounds = bounds
+        self._select = partial(select, bounds=bounds, compares=compares)
+        self._snapshot = snapshot
+        self._count_age = count_age
+        self._counts: dict[Selection, tuple[float, int]] = {}
         self._max_per_page = max_per_page
         self._live = live
         self._permitted = permitted
@@ -139,7 +169,7 @@ class Sandbox:
         return len(server.connections) if server else 0
 
     def __len__(self) -> int:
-        return self._store.count(select({}, self._bounds))
+        return self._store.count(self._select({}))
 
     def rows(self, **filters: str) -> Iterator[Call]:
         """
@@ -148,7 +178,7 @@ class Sandbox:
         Args:
             filters: Any of the platform's, under its names, `starttime` and `endtime` among them.
         """
-        return map(_decode, self._store.rows(select(filters, self._bounds)))
+        return map(_decode, self._store.rows(self._select(filters)))
 
     def ids(self, **filters: str) -> list[int]:
         """The ids of the calls, in the platform's order; filters as for `rows`."""
@@ -287,10 +317,7 @@ class Sandbox:
             self.in_flight -= 1
 
     async def _answer(self, http: web.Request, request: SandboxRequest) -> web.StreamResponse:
-        if self.on_request is not None:
-            held = self.on_request(request)
-            if inspect.isawaitable(held):
-                await held
+        await _act(self.on_request, request)
         latency = self.latency(request) if callable(self.latency) else self.latency
         if latency:
             await asyncio.sleep(latency)
@@ -298,19 +325,37 @@ class Sandbox:
         if fault is not None and fault.code is not None:
             return web.json_response(refusal(fault.code, fault.msg))
         code = check(request, self.credentials, permitted=self._permitted)
-        answer = json.encode(self._page(request) if code == 1 else refusal(code))
+        answer = json.encode(await self._page(request) if code == 1 else refusal(code))
         if fault is not None:
             return await suffer(fault, http, answer, self._closing)
         return web.Response(body=answer, content_type="application/json")
 
-    def _page(self, request: SandboxRequest) -> dict[str, object]:
-        selection = select(request.form, self._bounds)
+    async def _page(self, request: SandboxRequest) -> dict[str, object]:
+        selection = self._select(request.form)
         size = min(request.per_page, self._max_per_page)
+        total = self._count(selection)
+        if not self._snapshot:
+            await asyncio.sleep(0)
+            await _act(self.between, request)
         rows = self._store.rows(selection, limit=size, offset=(request.page - 1) * size)
         data = {
             "data": Raw(f"[{','.join(rows)}]".encode()),
             "page": request.page,
             "per_page": size,
-            "total": self._store.count(selection),
+            "total": total,
         }
         return {"code": 1, "msg": MESSAGES[1], "data": data}
+
+    def _count(self, selection: Selection) -> int:
+        """The count that an answer gives: the one kept for this query, or a new one if that is too old."""
+        now = asyncio.get_running_loop().time()
+        counted_at, count = self._counts.get(selection, (-inf, 0))
+        if now - counted_at >= self._count_age:
+            count = self._store.count(selection)
+            self._counts[selection] = now, count
+        return count
+
+
+async def _act(hook: OnRequest | None, request: SandboxRequest) -> None:
+    if hook is not None and inspect.isawaitable(acting := hook(request)):
+        await acting

@@ -1,6 +1,6 @@
 """What users write, as a type checker sees it. Checked, not run."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import assert_type
@@ -27,7 +27,7 @@ from infin8_async.store import CdrStore, SaveResult, SyncReport
 from infin8_async.testing import Sandbox
 
 
-async def read(session: Infin8Session) -> timedelta:
+async def read(session: Infin8Session) -> None:
     query = CdrQuery("2020-06-10 00:00:00", datetime.now(UTC), context="callout", callmethod=2, extnumber=None)
     async with session.cdrs(query, integrity="raise") as stream:
         assert_type(stream, CdrStream)
@@ -36,7 +36,8 @@ async def read(session: Infin8Session) -> timedelta:
             assert_type(cdr.starttime, datetime | None)
             assert_type(cdr.context, CallDirection | str)
             assert_type(cdr.callmethod, CallMethod | str)
-            assert_type(cdr.extra.get("recording"), object)
+            assert_type(cdr.extra, Mapping[str, object])
+            assert_type(cdr.talk_time, timedelta)
             assert_type(cdr.a_leg, Leg | None)
         async for page in stream.pages():
             assert_type(page, CdrPage)
@@ -46,7 +47,6 @@ async def read(session: Infin8Session) -> timedelta:
     assert_type(await session.cdrs(query).collect(10), list[Cdr])
     assert_type(await session.count(CdrQuery.last(timedelta(hours=1), callmethod=CallMethod.DOUBLE)), int)
     assert_type(await session.page(CdrQuery.day(date(2020, 6, 10)), 2, per_page=50), CdrPage)
-    return cdr.talk_time
 
 
 class Nowhere:
@@ -55,6 +55,16 @@ class Nowhere:
 
     async def save(self, state: str) -> None:
         assert_type(state, str)
+
+
+def accepted(now: datetime) -> list[CdrQuery]:
+    return [
+        CdrQuery(now, now),
+        CdrQuery("2020-06-10 00:00:00", "2020-06-11 00:00:00", context="callin", callmethod=2),
+        CdrQuery(now, None, context=CallDirection.OUTGOING, callmethod=CallMethod.API, userid="u"),
+        CdrQuery(now, context=None, callmethod="2"),
+        CdrQuery.day(now.date(), context="callout", callmethod=CallMethod.DOUBLE, memberid="m"),
+    ]
 
 
 async def follow(session: Infin8Session, query: CdrQuery, path: Path) -> None:
@@ -101,3 +111,11 @@ def mistakes(session: Infin8Session, query: CdrQuery, cdr: Cdr) -> None:
     Infin8Session.from_env(speed=3)  # type: ignore[call-arg]  # no such option
     CdrQuery.day(date(2020, 6, 10), number="1")  # type: ignore[call-arg]  # no such filter
     cdr.billsec = 3  # type: ignore[misc]  # records are frozen
+    CdrQuery(5)  # type: ignore[arg-type]  # neither a datetime nor a string
+    CdrQuery("2020-06-10 00:00:00", 5)  # type: ignore[arg-type]  # the same
+    CdrQuery("2020-06-10 00:00:00", context="calin")  # type: ignore[arg-type]  # not one of the two
+    CdrQuery("2020-06-10 00:00:00", callmethod=7)  # type: ignore[arg-type]  # not one of the seven
+    CdrQuery("2020-06-10 00:00:00", extnumber=8001)  # type: ignore[arg-type]  # a number is text: it may begin with 0
+    CdrQuery.last(timedelta(hours=1), context="calin")  # type: ignore[arg-type]  # not one of the two
+    Credentials("a", 5)  # type: ignore[arg-type]  # a key is text
+    Credentials("a", "b", username=5)  # type: ignore[arg-type]  # a name is text

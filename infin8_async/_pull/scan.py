@@ -1,0 +1,205 @@
+"""The pull itself: one window, or the parts of a deep one, in the platform's order."""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container
+from contextlib import aclosing
+from itertools import islice
+from typing import Final
+
+from attrs import frozen
+
+from ..errors import IncompleteResultError
+from ..models import Cdr, CdrQuery, Integrity
+from .ahead import Ahead, Answer, Start
+from .divide import direction, divide
+from .known import Known, TimeRule
+from .planner import Part, pages, plan
+from .window import Window
+
+_MOST_PARTS: Final = 64  # of one division; a part that is still deep is divided again when its turn comes
+_MOST_INCOMPLETE: Final = 3  # parts that can't be made whole, before the pull gives up
+
+
+@frozen
+class Depth:
+    """
+    When a window is divided before it is read.
+
+    Attributes:
+        deep: The most calls that are read as one window. Page numbers cost the platform what they skip: past this
+            many, skipping costs a database about as much as the largest page itself.
+
+        part: How many calls a part of a deeper window is meant to have. A busy hour may double that.
+    """
+
+    deep: int = 50_000
+    part: int = 25_000
+
+
+class Scan:
+    """
+    One pull.
+
+    Args:
+        query: What is asked for.
+
+        start: Begins to fetch a page.
+
+        count: Asks the platform for nothing but a count.
+
+        concurrency: The most pages that are read ahead.
+
+        integrity: See `Infin8Session.cdrs`.
+
+        depth: When a window is divided.
+
+    Attributes:
+        size: Rows on a full page of the platform; 0 before the first page.
+
+        total: The platform's newest count for the whole query; None before the first page.
+
+        expected: Its count when the pull began.
+
+        received: Distinct rows handed on.
+
+        complete: See `StreamReport.complete`.
+
+        certified: See `StreamReport.certified`.
+    """
+
+    def __init__(
+        self,
+        query: CdrQuery,
+        start: Start,
+        count: Callable[[CdrQuery], Awaitable[int]],
+        *,
+        concurrency: int,
+        integrity: Integrity,
+        depth: Depth = Depth(),  # noqa: B008  # it is frozen
+    ) -> None:
+        self._query = query
+        self._count = count
+        self._ahead = Ahead(start, concurrency)
+        self._integrity = integrity
+        self._depth = depth
+        self._rule = TimeRule()
+        self._parts: deque[Part] = deque()
+        self._window: Window | None = None
+        self._direction = 0
+        self._duplicates = 0
+        self._recovered = 0
+        self.size = 0
+        self.total: int | None = None
+        self.expected = 0
+        self.received = 0
+        self.complete = False
+        self.certified = False
+
+    async def pages(self) -> AsyncGenerator[list[Cdr]]:
+        """
+        The rows, page by page, each once; never an empty page.
+
+        Raises:
+            Infin8Error: A page could not be fetched or read. All rows of the pages before it have been given.
+
+            IncompleteResultError: Rows moved, and could not all be found again. All that were found have been given.
+        """
+        query = self._query.until_now()
+        self._parts.append(Part(query))
+        elsewhere: Container[int] = ()
+        divided, incomplete, missed, fell = False, 0, False, False
+        while self._parts and (incomplete < _MOST_INCOMPLETE or self._integrity != "repair"):
+            part = self._parts[0]
+            first = await self._open(part)
+            if divided and not self._rule.possible and first.total >= self.expected:
+                # The platform does not filter by time: any part is the whole.
+                divided = False
+                self._parts = deque([part])
+            elif parts := self._divide(part, first):
+                divided = True
+                self._parts.popleft()
+                self._parts.extendleft(map(Part, reversed(parts)))
+                del first
+                continue
+            window = self._window = Window(
+                part,
+                first,
+                self._ahead,
+                Known(self._rule, elsewhere),
+                integrity=self._integrity,
+                plan=self._plan,
+                count=self._count,
+            )
+            del first
+            self.size = window.size
+            part.last = pages(window.total, window.size)
+            self._plan()
+            async with aclosing(window.rows()) as batches:
+                async for cdrs in batches:
+                    if not divided:
+                        self.total = window.total
+                    if cdrs:
+                        self.received += len(cdrs)
+                        yield cdrs
+                    # A page is let go before the next is made: two of them alive cost a sixth of the time.
+                    del cdrs
+            await self._ahead.discard(part.query)
+            self._ahead.forget(part.query)
+            incomplete += not window.proven
+            missed |= window.certainly_missed
+            fell |= window.fell
+            if missed and self._integrity == "raise":
+                break
+            self._parts.popleft()
+            self._duplicates, self._recovered, self._window = self.duplicates, self.recovered, None
+            if self._parts:
+                elsewhere = window.known.ids_in(self._parts[0].query)
+            elif divided and self._integrity != "off":
+                self.total = await self._count(query)
+                missed |= self.received < min(self.expected, self.total) and not fell
+            else:
+                self.total = window.total
+        self.complete = not incomplete and not missed and not self._parts
+        self.certified = self.complete and not fell and self.received == self.total
+        if (self._integrity == "repair" and not self.complete) or (self._integrity == "raise" and missed):
+            raise IncompleteResultError(self.total or 0, self.received)
+
+    async def aclose(self) -> None:
+        """Cancel what is under way, and wait until it has ended."""
+        await self._ahead.discard()
+
+    @property
+    def duplicates(self) -> int:
+        """Rows dropped because they came again."""
+        return self._duplicates + (self._window.duplicates if self._window else 0)
+
+    @property
+    def recovered(self) -> int:
+        """Rows found that page numbers had missed."""
+        return self._recovered + (self._window.recovered if self._window else 0)
+
+    async def _open(self, part: Part) -> Answer:
+        """Read the first page of a part."""
+        part.planned = max(part.planned, 1)
+        first = await self._ahead.read(part.query, 1)
+        if self.total is None:
+            self.total = self.expected = first.total
+            self._direction = direction(first.cdrs)
+        self._rule.observe(part.query, first.cdrs)
+        return first
+
+    def _divide(self, part: Part, first: Answer) -> list[CdrQuery]:
+        """The parts of a window that is too deep for page numbers, in the platform's direction; none if it is not."""
+        if first.total <= self._depth.deep or not self._direction:
+            return []
+        parts = divide(part.query, min(pages(first.total, self._depth.part), _MOST_PARTS))
+        return parts[:: self._direction] if len(parts) > 1 else []
+
+    def _plan(self) -> None:
+        """Start pages in the order in which they will be read, as long as there is room."""
+        for part in islice(self._parts, 1, None):
+            first = self._ahead.peek(part.query, 1)
+            if part.last is None and first is not None and first.total <= self._depth.deep:
+                part.last = pages(first.total, first.per_page)
+        for query, number in plan(self._parts, places=self._ahead.places, room=self._ahead.room):
+            self._ahead.start(query, number)

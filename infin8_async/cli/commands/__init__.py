@@ -1,0 +1,1 @@
+"""The commands of `infin8`, one in each module."""

@@ -1,0 +1,165 @@
+"""Writes calls to a file, to a pipe, or as a table to a terminal."""
+
+import asyncio
+import select
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+from ..export.csv import csv_writer
+from ..export.jsonl import json_lines, jsonl_writer
+from ..export.parquet import parquet_writer
+from ..export.writing import AsyncWrite, in_threads
+from ..models import CallMethod, Cdr, platform_text
+
+SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
+"""The kinds of files."""
+
+# The columns of the table from left to right, then by importance: a narrow terminal shows the most important ones.
+_COLUMNS: Final = (
+    "id", "starttime", "context", "callmethod", "extnumber", "disnumber", "callnumber", "duration", "billsec",
+    "hangupdirection", "userid", "memberid",
+)  # fmt: skip
+_BY_IMPORTANCE: Final = (
+    "starttime", "disnumber", "callnumber", "billsec", "context", "extnumber", "id", "callmethod", "duration",
+    "userid", "memberid", "hangupdirection",
+)  # fmt: skip
+_WIDE: Final = 100  # columns of a terminal that has room for wider gaps
+
+_R = TypeVar("_R")
+
+
+class Tables:
+    """
+    A table that is printed page by page. The first page decides which columns it has, and how wide they are.
+
+    Args:
+        console: The terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._gap = 2 if console.width >= _WIDE else 1
+        self._widths: dict[str, int] = {}
+
+    def lines(self, cdrs: Sequence[Cdr]) -> bytes:
+        """The rows of one page. Calls that nobody answered are dim."""
+        rows = [{name: _cell(cdr, name) for name in _COLUMNS} for cdr in cdrs]
+        first = not self._widths
+        if first:
+            self._widths = self._fit(rows)
+        table = Table(box=None, show_header=first, pad_edge=False, padding=(0, self._gap, 0, 0), header_style="bold")
+        for name, width in self._widths.items():
+            justify: JustifyMethod = "right" if name in ("id", "duration", "billsec") else "left"
+            table.add_column(name, width=width, justify=justify, overflow="fold")
+        for cdr, row in zip(cdrs, rows, strict=True):
+            table.add_row(*(Text(row[name]) for name in self._widths), style="" if cdr.answered else "dim")
+        with self._console.capture() as captured:
+            self._console.print(table)
+        return captured.get().encode(self._console.encoding, "replace")
+
+    def _fit(self, rows: Sequence[dict[str, str]]) -> dict[str, int]:
+        """The columns that fit, and their widths."""
+        widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in _COLUMNS}
+        room, found = self._console.width + self._gap, set[str]()
+        for name in _BY_IMPORTANCE:
+            room -= widths[name] + self._gap
+            if room < 0 and found:
+                break
+            found.add(name)
+        return {name: width for name, width in widths.items() if name in found}
+
+
+def call_lines(cdrs: Sequence[Cdr]) -> bytes:
+    """One line a call, for a terminal."""
+    lines = []
+    for cdr in cdrs:
+        way = {"callin": "in ", "callout": "out"}.get(cdr.context, cdr.context)
+        talked = f"{cdr.billsec} s" if cdr.answered else "not answered"
+        lines.append(
+            f"{_cell(cdr, 'starttime')}  {cdr.id}  {way}  {printable(cdr.disnumber)} > {printable(cdr.callnumber)}"
+            f"{f' ({printable(cdr.extnumber)})' if cdr.extnumber else ''}  {talked}\n"
+        )
+    return "".join(lines).encode()
+
+
+def _cell(cdr: Cdr, name: str) -> str:
+    value: object = getattr(cdr, name)
+    if isinstance(value, datetime):
+        return platform_text(value)
+    return printable(value.name.lower() if isinstance(value, CallMethod) else str(value if value is not None else ""))
+
+
+def printable(text: str) -> str:
+    """The text without line ends and without characters that control a terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def say(line: str, *, name: bool = True) -> None:
+    """Print a line on standard error. *name* puts the program's name first, as for an error."""
+    print(f"{'infin8: ' * name}{printable(line)}", file=sys.stderr)  # noqa: T201  # the command line's own output
+
+
+def write_out(data: bytes) -> None:
+    """
+    Write all of *data* to standard output at once, without Python's buffer.
+
+    Raises:
+        BrokenPipeError: The reader has left.
+    """
+    # A thread that waits for a slow reader would hold the buffer's lock, and the interpreter needs that lock to exit.
+    with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as out:
+        left = memoryview(data)
+        while left:
+            written: int | None = out.write(left)
+            if written is None:  # standard output is in non-blocking mode, and full
+                select.select((), (out,), ())
+            left = left[written or 0 :]
+
+
+@asynccontextmanager
+async def writing(file: Path | None, *, spreadsheet: bool = False) -> AsyncGenerator[AsyncWrite]:
+    """
+    Write calls to *file*; or to standard output, as a table if that is a terminal, else as JSON Lines.
+
+    The file appears under its name when the block is left without an exception.
+    """
+    if file is None:
+        lines = Tables(Console()).lines if sys.stdout.isatty() else json_lines
+        yield lambda cdrs: in_thread(lambda: write_out(lines(cdrs)))
+        return
+    if file.suffix == ".csv":
+        writer = csv_writer(file, spreadsheet=spreadsheet)
+    else:
+        writer = parquet_writer(file) if file.suffix == ".parquet" else jsonl_writer(file)
+    async with in_threads(writer) as write:
+        yield write
+
+
+async def in_thread(work: Callable[[], _R]) -> _R:
+    """
+    Run work that may block in a thread of its own.
+
+    After a cancellation nobody waits for the thread. `asyncio.to_thread` would: its threads are joined before the
+    program ends, so a pager that has stopped reading would block Ctrl-C.
+    """
+    done: Future[_R] = Future()
+    done.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001  # the caller gets it
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await asyncio.wrap_future(done)

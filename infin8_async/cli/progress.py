@@ -1,0 +1,100 @@
+"""The progress bar of a pull, and the line that ends it."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from ..stream import StreamReport
+
+
+def calls(number: int) -> str:
+    """A number of calls in words: "1 call", "2,000 calls"."""
+    return f"{number:,} {'call' if number == 1 else 'calls'}"
+
+
+class _Counts(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text("asking …")
+        rate = f", {task.speed:,.0f} a second" if task.speed else ""
+        return Text(f"{task.completed:,.0f} of {calls(int(task.total))}{rate}")
+
+
+class Bar:
+    """A progress bar on standard error for the time of a `with` block. Nothing is shown if that is not a terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._shown = sys.stderr.isatty() and console.is_interactive
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            _Counts(),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+        )
+        self._task = self._progress.add_task("", total=None)
+
+    def show(self, received: int, total: int, what: str = "") -> None:
+        """Show how many calls of *total* have come, with a text before the bar."""
+        self._progress.update(self._task, completed=received, total=max(received, total), description=what)
+
+    @contextmanager
+    def aside(self) -> Generator[None]:
+        """Hide the bar while rows are printed, if they go to a terminal: it is the same one."""
+        hidden = self._shown and sys.stdout.isatty()
+        if hidden:
+            self._progress.stop()
+        yield
+        if hidden:
+            self._progress.start()
+
+    def __enter__(self) -> Self:
+        if self._shown:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shown:
+            self._progress.stop()
+
+
+def closing(report: StreamReport, counted: int, seconds: float, where: str) -> str:
+    """
+    The line that ends a pull: what came, and whether it is complete.
+
+    Args:
+        report: The pull's report, after its end.
+
+        counted: The platform's newest count.
+
+        seconds: How long the pull took.
+
+        where: Where the calls are now, such as " in calls.csv".
+    """
+    if report.certified and report.complete:
+        verdict = "complete: exactly as many as the platform counts"
+    elif report.complete:
+        verdict = f"complete: all calls that were there from beginning to end; the platform now counts {counted:,}"
+    else:
+        verdict = f"NOT COMPLETE: the platform counts {counted:,}"
+    facts = [
+        f"{number:,} {fact}"
+        for number, fact in (
+            (report.recovered, "had moved and were found again"),
+            (report.duplicates, "dropped as duplicates"),
+            (report.retries, "retry" if report.retries == 1 else "retries"),
+        )
+        if number
+    ]
+    return f"{calls(report.received)}{where} in {seconds:.1f} s, {'; '.join([verdict, *facts])}."

@@ -1,0 +1,50 @@
+"""Calls as JSON Lines."""
+
+from collections.abc import AsyncIterable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import msgspec
+
+from .._files import StrPath, written_whole
+from ..models import Cdr
+from .columns import FIELDS, values_of
+from .writing import Write, written
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+async def to_jsonl(cdrs: AsyncIterable[Cdr], path: StrPath) -> int:
+    """
+    Write calls as JSON Lines: one object a line with the platform's field names, times in ISO 8601 with +08:00.
+
+    `extra` is an object, and is left out if it is empty. The file appears under its name when the last call is written.
+    After an error or a cancellation before that, an older file stays as it was. Encoding and writing are done in a
+    thread, and a cancellation waits for it.
+
+    Args:
+        cdrs: The calls: a stream, a store, or any other async iterable. It is read to its end and not closed.
+
+        path: The file. An existing one is replaced.
+
+    Returns:
+        How many calls were written.
+
+    Raises:
+        OSError: The file can't be written; `filename` is *path*.
+    """
+    return await written(cdrs, jsonl_writer(path))
+
+
+def json_lines(cdrs: Sequence[Cdr]) -> bytes:
+    """The lines of `to_jsonl`."""
+    return _encoder.encode_lines(
+        [dict(zip(FIELDS, values_of(cdr), strict=True)) | ({"extra": cdr.extra} if cdr.extra else {}) for cdr in cdrs]
+    )
+
+
+@contextmanager
+def jsonl_writer(path: StrPath) -> Generator[Write]:
+    """The file of `to_jsonl`. It appears when the block is left."""
+    with written_whole(path) as out:
+        yield lambda cdrs: out.write(json_lines(cdrs))
