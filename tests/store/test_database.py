@@ -253,8 +253,8 @@ async def end_connections(url):
             " WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
     elif url.startswith("mysql"):
-        mine = "SELECT id FROM information_schema.processlist WHERE user = substring_index(user(), '@', 1)"
-        for (number,) in await sql(url, f"{mine} AND id <> connection_id()"):
+        others = "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+        for (number,) in await sql(url, others):
             await sql(url, f"KILL {number}")
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from ..._extras import requires
 from ._backend import Backend
 
 __all__ = ["Backend", "backend_for"]
@@ -38,11 +39,7 @@ def backend_for(address: str) -> Backend:
     module = _MODULES.get(kind, "")
     if not module or driver not in ("", _DRIVERS[module]):
         raise ValueError(f"a store is at {FORMS}, not at {url.drivername}://…")
-    try:
+    extra = "sql" if module == "sqlite" else module
+    with requires(extra, _DRIVERS[module], what="this store needs"):
         backend: Backend = import_module(f"{__name__}.{module}").make(url)
-    except ModuleNotFoundError as error:
-        if error.name != _DRIVERS[module]:
-            raise
-        extra = "sql" if module == "sqlite" else module
-        raise ImportError(f"this store needs: pip install 'infin8-async[{extra}]'", name=error.name) from error
     return backend
