@@ -3,10 +3,11 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from random import random
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from sqlalchemy import Select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 _PATIENCE: Final = 30.0  # seconds for which another writer may be in the way
 _LONGEST_PAUSE: Final = 0.1  # seconds between two tries
 _LONG_NUMBER: Final = re.compile(r"\d{6,}")
+_AT_ONCE: Final = 1000  # rows fetched at once
 _PORTION: Final = 250  # calls made rows of before the host's loop gets its turn
 
 
@@ -84,24 +86,35 @@ class Database:
         self._check_open()
         return await self._transaction(work, begin=None)
 
-    @asynccontextmanager
-    async def connected(self) -> AsyncGenerator[AsyncConnection]:
+    async def batches(self, wanted: Select[*tuple[Any, ...]]) -> AsyncGenerator[Sequence[Row]]:
         """
-        Lend a connection to a reader that takes its time. Its errors are the caller's to translate.
+        Read rows, many at once, as they were at one moment. The next ones are fetched while these are used.
 
         A reader that breaks off leaves rows on their way: then the connection is closed, or they would all be read.
+
+        Raises:
+            StoreError: The database refused, or was not there.
         """
         self._check_open()
-        connection = self._backend.engine.connect()
-        opening = asyncio.ensure_future(connection.start())
+        opening = asyncio.ensure_future(self._backend.engine.connect().start())
+        fetching: asyncio.Future[Any] | None = None
         try:
             with self.translated():
-                await asyncio.shield(opening)
-            yield connection
+                connection = await asyncio.shield(opening)
+                result = await connection.stream(wanted, execution_options={"yield_per": _AT_ONCE})
+            rows: Sequence[Row] = ()
+            while True:
+                fetching = following = asyncio.ensure_future(result.fetchmany(_AT_ONCE))
+                if rows:
+                    yield rows
+                with self.translated():
+                    rows = await following
+                if not rows:
+                    break
         except BaseException:
-            await finished(_closed(opening, broken_off=True))
+            await finished(_broken_off(opening, fetching))
             raise
-        await finished(_closed(opening))
+        await finished(connection.close())
 
     async def rows(self, account: str, cdrs: Sequence[Cdr]) -> list[Row]:
         """
@@ -175,12 +188,15 @@ class Database:
         )
 
 
-async def _closed(opening: "asyncio.Future[AsyncConnection]", *, broken_off: bool = False) -> None:
-    """Give back a connection that may still be opening."""
-    await asyncio.wait((opening,))
+async def _broken_off(opening: "asyncio.Future[AsyncConnection]", fetching: "asyncio.Future[Any] | None") -> None:
+    """End a connection that may still be opening, or on which rows are fetched."""
+    for under_way in (opening, fetching):
+        if under_way is not None:
+            await asyncio.wait((under_way,))
+    if fetching is not None and not fetching.cancelled():
+        fetching.exception()
     if not opening.cancelled() and opening.exception() is None:
-        if broken_off:
-            await opening.result().invalidate()
+        await opening.result().invalidate()
         await opening.result().close()
 
 

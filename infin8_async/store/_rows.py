@@ -12,10 +12,9 @@ from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
-from attrs import define, field, fields
+from attrs import define, evolve, field, fields
 
-from .._structuring import call_direction, call_method
-from ..models import BEIJING, Cdr
+from ..models import BEIJING, CallDirection, CallMethod, Cdr
 
 ORIGINALS: Final = "infin8_async.originals"
 """The key in a row's `extra` under which lie the values that the database could not hold."""
@@ -27,7 +26,8 @@ _TIMES: Final = tuple(place for place, kind in enumerate(_KINDS) if kind == date
 _NUMBERS: Final = tuple(place for place, kind in enumerate(_KINDS) if kind is int)
 _EXTRA: Final = len(FIELDS) - 1
 _TEXTS: Final = tuple(place for place in range(_EXTRA) if place not in (*_TIMES, *_NUMBERS))
-_CONTEXT, _CALLMETHOD = FIELDS.index("context"), FIELDS.index("callmethod")
+_DIRECTIONS: Final[Mapping[str, CallDirection]] = {member.value: member for member in CallDirection}
+_METHODS: Final[Mapping[str, CallMethod]] = {member.value: member for member in CallMethod}
 _LARGEST: Final = 2**63 - 1
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
@@ -94,20 +94,39 @@ class Fit:
 
     def record(self, row: Sequence[Any]) -> Cdr:
         """Make a call of a row of `FIELDS`."""
-        columns = list(row)
-        from_time = self.from_time
-        for place in _TIMES:
-            if columns[place] is not None:
-                columns[place] = from_time(columns[place])
-        extra = columns[_EXTRA]
-        columns[_EXTRA] = {} if extra is None else json.loads(extra)
-        if ORIGINALS in columns[_EXTRA]:
-            _restore(columns)
-        columns[_CONTEXT] = call_direction(columns[_CONTEXT])
-        columns[_CALLMETHOD] = call_method(columns[_CALLMETHOD])
-        cdr: Cdr = _Draft(**dict(zip(FIELDS, columns, strict=True)))
+        (
+            number, extnumber, disnumber, callnumber, context, callmethod, starttime, answertime, endtime, duration,
+            billsec, clientip, downloadip, hangupdirection, anumber, astarttime, aanswertime, aendtime, aduration,
+            abillsec, userid, memberid, extra,
+        ) = row  # fmt: skip
+        time = self.from_time
+        cdr: Cdr = _Draft(
+            id=number,
+            extnumber=extnumber,
+            disnumber=disnumber,
+            callnumber=callnumber,
+            context=_DIRECTIONS.get(context, context),
+            callmethod=_METHODS.get(callmethod, callmethod),
+            starttime=starttime and time(starttime),
+            answertime=answertime and time(answertime),
+            endtime=endtime and time(endtime),
+            duration=duration,
+            billsec=billsec,
+            clientip=clientip,
+            downloadip=downloadip,
+            hangupdirection=hangupdirection,
+            anumber=anumber,
+            astarttime=astarttime and time(astarttime),
+            aanswertime=aanswertime and time(aanswertime),
+            aendtime=aendtime and time(aendtime),
+            aduration=aduration,
+            abillsec=abillsec,
+            userid=userid,
+            memberid=memberid,
+            extra={} if extra is None else json.loads(extra),
+        )
         cdr.__class__ = Cdr
-        return cdr
+        return _restored(cdr) if ORIGINALS in cdr.extra else cdr
 
     def text(self, value: str, *, indexed: bool = False) -> str:
         """Make of a text what the database holds in its place: the same, if it can."""
@@ -184,11 +203,13 @@ def _encoded(extra: object) -> str:
         return json.dumps(extra, sort_keys=True, separators=(",", ":"))
 
 
-def _restore(columns: list[Any]) -> None:
-    """Put originals back in the place of their stand-ins."""
-    extra: dict[str, Any] = columns[_EXTRA]
-    originals: dict[str, Any] = extra.pop(ORIGINALS)
-    for name, original in originals.items():
-        place = FIELDS.index(name)
-        is_time = place in _TIMES and isinstance(original, str)
-        columns[place] = datetime.fromisoformat(original) if is_time else original
+def _restored(cdr: Cdr) -> Cdr:
+    """A call with the originals in the place of their stand-ins."""
+    originals: Any = cdr.extra[ORIGINALS]
+    times = {FIELDS[place] for place in _TIMES}
+    given: dict[str, Any] = {"extra": {name: value for name, value in cdr.extra.items() if name != ORIGINALS}}
+    given |= {
+        name: datetime.fromisoformat(value) if name in times and isinstance(value, str) else value
+        for name, value in originals.items()
+    }
+    return evolve(cdr, **given)

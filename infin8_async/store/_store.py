@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from ..models import Cdr, CdrQuery
 from ..session import Infin8Session
@@ -16,8 +16,6 @@ from ._ledger import Ledger
 from ._reports import AuditReport, SaveResult, SyncProgress, SyncReport
 from ._select import answers, dialled, records
 from ._sync import Sync
-
-_AT_ONCE: Final = 1000  # calls read from the database at once
 
 
 class CdrStore:
@@ -211,13 +209,8 @@ class CdrStore:
         column = _schema.calls.c
         wanted = records(*answers(database.fit, account, query), *dialled(query))
         wanted = wanted.order_by(column.starttime, column.id)
-        async with database.connected() as connection:
-            with database.translated():
-                result = await connection.stream(wanted, execution_options={"yield_per": _AT_ONCE})
-            while True:
-                with database.translated():
-                    rows = await result.fetchmany(_AT_ONCE)
-                if not rows:
-                    break
+        record = database.fit.record
+        async with aclosing(database.batches(wanted)) as batches:
+            async for rows in batches:
                 for row in rows:
-                    yield database.fit.record(row)
+                    yield record(row)
