@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from . import deep, host, memory, timing
+from . import deep, host, landing, memory, timing
 from .figures import Figure, table
 from .picture import picture
 
@@ -21,6 +21,8 @@ ROWS: Final[Mapping[str, Callable[..., list[Figure]]]] = {
     "loop": host.loop,
     "deep": deep.deep,
     "unread": host.unread,
+    "landing": landing.landing,
+    "writing": landing.writing,
     "imports": memory.imports,
 }
 
