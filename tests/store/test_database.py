@@ -17,6 +17,7 @@ from random import Random
 import pytest
 from databases import run_sql, sql
 from platform_of_calls import START, Platform, call
+from profiles import cases
 from sqlalchemy import make_url
 
 from infin8_async import BEIJING, Cdr, CdrQuery, Infin8Session, StoreError
@@ -71,7 +72,7 @@ class TestNoTransactionIsOpenWhileThePlatformIsWaitedFor:
 
 
 class TestCancellation:
-    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("seed", range(cases(10)))
     async def test_a_cancelled_save_leaves_nothing_locked(self, url, seed):
         chance = Random(seed)
         calls = [Cdr(id=number, starttime=START) for number in range(2500)]

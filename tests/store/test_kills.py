@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 from databases import sql
+from profiles import cases
 
 from infin8_async import BEIJING, CdrQuery, Infin8Session
 from infin8_async.store import CdrStore
@@ -75,7 +76,7 @@ async def test_killed_at_any_moment_and_started_again_the_table_is_the_platform_
     chance = Random(what)
     async with Sandbox(1500, days=7, latency=lambda _: chance.random() / 50) as sandbox:
         environment = (sandbox, environment_of(sandbox))
-        await kill_until_done([what, url], environment, chance, int(os.environ.get("INFIN8_KILLS", "3")))
+        await kill_until_done([what, url], environment, chance, int(os.environ.get("INFIN8_KILLS", cases(10))))
         await assert_true(url, sandbox)
 
 

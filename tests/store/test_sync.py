@@ -12,6 +12,7 @@ from databases import run_sql, sql
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from platform_of_calls import ME, START, Platform, call
+from profiles import cases
 
 from infin8_async import BEIJING, CdrQuery, Credentials, IncompleteResultError
 from infin8_async.store import CdrStore, SaveResult, SyncProgress
@@ -125,7 +126,7 @@ async def test_whatever_the_platform_compares_everything_lands_and_the_second_sy
     assert platform.requests() == (1, 0)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=cases(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     where=st.sampled_from(PLATFORMS),
     seed=st.integers(0, 10**6),

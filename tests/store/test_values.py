@@ -8,6 +8,7 @@ from attrs import evolve, fields
 from databases import DATABASES, empty, sql
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from profiles import cases
 
 from infin8_async import BEIJING, CallDirection, Cdr, CdrQuery
 from infin8_async.store import CdrStore, SaveResult
@@ -49,7 +50,7 @@ cdrs = st.builds(
 
 
 @pytest.mark.parametrize("kind", DATABASES)
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(25), suppress_health_check=list(HealthCheck))
 @given(calls=st.lists(cdrs, min_size=1, max_size=4, unique_by=lambda cdr: cdr.id))
 async def test_every_value_comes_back_equal_and_counts_as_unchanged(kind, tmp_path_factory, calls):
     url = await asyncio.to_thread(empty, kind, tmp_path_factory.mktemp("store"))
