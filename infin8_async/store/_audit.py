@@ -41,12 +41,26 @@ class _Number:
 
 @frozen
 class _Found:
-    """What a comparison call by call has found."""
+    """
+    What a comparison call by call has found.
+
+    Attributes:
+        line: What the platform gave.
+
+        missing: Ids of calls that are not held.
+
+        changed: Ids of calls that are held otherwise.
+
+        vanished: Ids of calls that are held and that the platform does not give.
+
+        near_borders: Calls that are held, were not given, and may belong to a neighbouring window.
+    """
 
     line: Line
     missing: Sequence[int] = ()
     changed: Sequence[int] = ()
     vanished: Sequence[int] = ()
+    near_borders: Sequence[Held] = ()
 
     def day(self, window: CdrQuery) -> AuditDay:
         counted = self.line.calls
@@ -86,19 +100,11 @@ class Audit:
         self._days = [day.window for day in days_of(query, datetime.now(BEIJING))]
         self._times = frozenset(TIMES)  # those that the platform may compare
         self._judges = False
-        self._near_borders: dict[int, tuple[CdrQuery, Held]] = {}
-        self._given_near_borders: set[int] = set()
 
     async def deep(self) -> AuditReport:
         """Compare every day call by call."""
         self._judges = await self._database.read(self._ledger.is_alone)
-        found: dict[CdrQuery, _Found] = {}
-
-        async def compare(window: CdrQuery) -> None:
-            found[window] = await self._compare(window)
-
-        await in_order((partial(compare, window) for window in self._days), at_once=_AT_ONCE)
-        await self._settle_borders(found)
+        found = await self._compare_all(self._days)
         days = tuple(found[window].day(window) for window in self._days if found[window].differs)
         counted = expected([found[window].line for window in self._days])
         # A call near midnight may be in two days.
@@ -156,7 +162,7 @@ class Audit:
             if len(windows) > 1:
                 return True
             return AuditDay(day=_date(window), window=window, held=number.calls, counted=counted)
-        found = await self._compare(window)
+        found = (await self._compare_all([window]))[window]
         if not found.line.certified:
             return found.day(window)
         self._times = (self._times & found.line.times) or self._times
@@ -197,22 +203,29 @@ class Audit:
                     missing += [cdr.id for cdr in page.cdrs if cdr.id not in held]
                     changed += [cdr.id for cdr in page.cdrs if held.get(cdr.id, cdr) != cdr]
             complete = stream.report.complete
-        self._given_near_borders |= tally.borders
-        vanished: list[int] = []
-        if complete and self._judges:
-            inside, near = await self._database.read(
-                lambda connection: self._held.absent(connection, window, tally.ids, -1)
-            )
-            self._near_borders.update((call.id, (window, call)) for call in near)
-            vanished = await gone(self._session, inside, _ignore)
-        return _Found(tally.line(certified=complete), missing, changed, vanished)
+        line = tally.line(certified=complete)
+        if not complete or not self._judges:
+            return _Found(line, missing, changed)
+        inside, near = await self._database.read(
+            lambda connection: self._held.absent(connection, window, tally.ids, -1)
+        )
+        return _Found(line, missing, changed, await gone(self._session, inside, _ignore), near)
 
-    async def _settle_borders(self, found: dict[CdrQuery, _Found]) -> None:
-        """Calls that may belong to either of two days, and were given for none."""
-        absent = {call: pair for call, pair in self._near_borders.items() if call not in self._given_near_borders}
-        for call in await gone(self._session, [held for _, held in absent.values()], _ignore):
-            window = absent[call][0]
-            found[window] = evolve(found[window], vanished=[*found[window].vanished, call])
+    async def _compare_all(self, windows: Sequence[CdrQuery]) -> dict[CdrQuery, _Found]:
+        """Compare neighbouring windows call by call. A call near a border has vanished if no window was given it."""
+        found: dict[CdrQuery, _Found] = {}
+
+        async def compare(window: CdrQuery) -> None:
+            found[window] = await self._compare(window)
+
+        await in_order((partial(compare, window) for window in windows), at_once=_AT_ONCE)
+        given = {call for one in found.values() for call in one.line.at_start | one.line.at_end}
+        absent = {call.id: (window, call) for window in windows for call in found[window].near_borders}
+        unknown = [call for number, (_, call) in absent.items() if number not in given]
+        for number in await gone(self._session, unknown, _ignore):
+            window = absent[number][0]
+            found[window] = evolve(found[window], vanished=[*found[window].vanished, number])
+        return found
 
     async def _records(self, connection: AsyncConnection, *, cdrs: Sequence[Cdr]) -> dict[int, Cdr]:
         """The calls of a page as the store holds them."""

@@ -116,7 +116,9 @@ class Sync:
 
     async def _count(self, stretch: Sequence[Piece]) -> int:
         """About how many calls a stretch holds: asked only if it may be worth reading in longer windows."""
-        return await self._session.count(hull(stretch)) if len(stretch) > 1 else 0
+        if len(stretch) > 1:
+            return await self._session.count(hull(stretch))
+        return sum(line.calls for line in stretch[0][0].lines)
 
     async def _read_span(self, span: Sequence[Piece]) -> None:
         """Read a window, of one day or of some that hold few calls each."""

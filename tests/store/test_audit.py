@@ -116,3 +116,15 @@ async def test_a_call_that_came_back_is_missing_until_it_is_synced(url):
         assert [day.missing for day in report.days] == [(7,)]
         await store.sync(platform, WEEK)
         assert (await store.audit(platform, WEEK, deep=True)).agrees
+
+
+@pytest.mark.parametrize(("compares", "bounds"), PLATFORMS)
+async def test_a_call_over_midnight_that_is_gone_is_found_without_deep(tmp_path, compares, bounds):
+    platform = Platform.of([call(n, n * DAY - 30, 60) for n in range(1, 7)], compares=compares, bounds=bounds)
+    async with CdrStore(f"sqlite:///{tmp_path / 'calls.db'}") as store:
+        await store.sync(platform, WEEK)
+        assert (await store.audit(platform, WEEK)).agrees
+        del platform.calls[3]
+        report = await store.audit(platform, WEEK)
+        assert (report.agrees, report.held - report.counted) == (False, 1)
+        assert {number for day in (await store.audit(platform, WEEK, deep=True)).days for number in day.vanished} == {3}
