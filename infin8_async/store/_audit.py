@@ -32,7 +32,8 @@ class _Number:
     Attributes:
         calls: The number.
 
-        is_exact: Whether it is the same whichever time the platform compares, and whichever bounds it includes.
+        is_exact: Whether it is the same whichever time the platform compares, and whichever bounds it includes. Never
+            so if other users have landed calls, which this one may not see.
     """
 
     calls: int
@@ -99,7 +100,7 @@ class Audit:
         self._held = HeldCalls(database.fit, self._ledger.account, query)
         self._days = [day.window for day in days_of(query, datetime.now(BEIJING))]
         self._times = frozenset(TIMES)  # those that the platform may compare
-        self._judges = False
+        self._judges = False  # whether all calls that are held are among those that the user sees
 
     async def deep(self) -> AuditReport:
         """Compare every day call by call."""
@@ -133,7 +134,8 @@ class Audit:
     async def _number(self, connection: AsyncConnection, window: CdrQuery) -> _Number:
         counted = [await self._held.counted(connection, window, time) for time in sorted(self._times, reverse=True)]
         calls = counted[0][0]
-        return _Number(calls, all(number == calls and not at_ends for number, at_ends in counted))
+        same = all(number == calls and not at_ends for number, at_ends in counted)
+        return _Number(calls, same and self._judges)
 
     async def _different_days(self) -> list[AuditDay]:
         """Halve the window, both halves at once, down to the days that differ."""

@@ -9,7 +9,7 @@ from attrs import evolve
 from databases import sql
 from platform_of_calls import START, Platform, call
 
-from infin8_async import CdrQuery
+from infin8_async import CdrQuery, Credentials
 from infin8_async.store import AuditReport, CdrStore
 
 DAY = 86_400
@@ -128,3 +128,17 @@ async def test_a_call_over_midnight_that_is_gone_is_found_without_deep(tmp_path,
         report = await store.audit(platform, WEEK)
         assert (report.agrees, report.held - report.counted) == (False, 1)
         assert {number for day in (await store.audit(platform, WEEK, deep=True)).days for number in day.vanished} == {3}
+
+
+async def test_calls_that_only_another_user_sees_are_no_difference(url):
+    mine = Platform.of(calls(), sees=lambda cdr: cdr.id < 300)
+    others = Platform.of(calls(), sees=lambda cdr: cdr.id >= 200, credentials=Credentials("app", "key", username="you"))
+    async with CdrStore(url) as store:
+        await store.sync(mine, WEEK)
+        await store.sync(others, WEEK)
+        for platform in (mine, others):
+            assert (await store.audit(platform, WEEK)).agrees
+            assert (await store.audit(platform, WEEK, deep=True)).agrees
+        await sql(url, "DELETE FROM cdrs WHERE id = 250")
+        for platform in (mine, others):
+            assert not (await store.audit(platform, WEEK)).agrees
