@@ -82,7 +82,7 @@ def make_dispatcher(session: Infin8Session, chat: int) -> Dispatcher:
 
 
 async def main() -> None:
-    """Post and answer until told to stop; then everything is cancelled, awaited and closed."""
+    """Post and answer until it is stopped; then everything is cancelled, awaited and closed."""
     chat = int(os.environ["BOT_CHAT"])
     checkpoint = os.environ.get("BOT_CHECKPOINT", "missed.json")
     api = os.environ.get("BOT_API")

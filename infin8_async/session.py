@@ -13,10 +13,10 @@ from yarl import URL
 
 from ._checkpoint import Checkpoint, FileCheckpoint, Mark
 from ._follow import CdrFeed
-from ._protocol import PageBytes
 from ._pull.ahead import structured
 from ._pull.scan import Scan
-from ._transport import Tally, Transport
+from ._wire.protocol import PageBytes
+from ._wire.transport import Tally, Transport
 from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
 from .stream import CdrStream
 
@@ -144,14 +144,11 @@ class Infin8Session:
         transport = self._entered()
         tally = Tally()
 
-        def start(window: CdrQuery, number: int) -> "asyncio.Task[PageBytes]":
+        def start(window: CdrQuery, number: int, rows: int | None) -> "asyncio.Task[PageBytes]":
             self._entered()
-            return transport.start(window, number, self._per_page, tally)
+            return transport.start(transport.fetch(window, number, rows or self._per_page, tally))
 
-        async def count(window: CdrQuery) -> int:
-            return (await transport.fetch(window, 1, 1, tally)).total
-
-        scan = Scan(query, start, count, concurrency=self._concurrency, integrity=integrity)
+        scan = Scan(query, start, concurrency=self._concurrency, integrity=integrity)
         return CdrStream(scan, tally)
 
     def follow(
@@ -217,7 +214,7 @@ class Infin8Session:
         check_number("number", number, least=1, whole=True)
         size = self._per_page if per_page is None else per_page
         check_number("per_page", size, least=1, whole=True)
-        page = await self._entered().fetch(query.until_now(), number, size, Tally())
+        page = await self._fetch(query.until_now(), number, size)
         return CdrPage(tuple(await structured(page)), page.page, page.per_page, page.total)
 
     async def count(self, query: CdrQuery) -> int:
@@ -227,7 +224,11 @@ class Infin8Session:
         Raises:
             Infin8Error: No answer could be had.
         """
-        return (await self._entered().fetch(query.until_now(), 1, 1, Tally())).total
+        return (await self._fetch(query.until_now(), 1, 1)).total
+
+    async def _fetch(self, query: CdrQuery, number: int, per_page: int) -> PageBytes:
+        transport = self._entered()
+        return await transport.wait_for(transport.fetch(query, number, per_page, Tally()))
 
     async def __aenter__(self) -> Self:
         if self._closed or self._transport is not None:

@@ -9,7 +9,7 @@ from typing import NoReturn, Self
 from attrs import frozen
 
 from ._pull.scan import Scan
-from ._transport import Tally
+from ._wire.transport import Tally
 from .models import Cdr, CdrPage
 
 
@@ -69,6 +69,9 @@ class CdrStream:
         self._reading = False
         self._ended: str | None = None
         self._exhausted = False
+
+    def __del__(self) -> None:
+        self._scan.abandon()  # a reader that let go of its stream wants no more of it
 
     def __aiter__(self) -> Self:
         return self

@@ -30,7 +30,7 @@ from infin8_async import (
 )
 from infin8_async._checkpoint import FileCheckpoint, Mark
 from infin8_async._follow import CdrFeed
-from infin8_async._transport import Tally
+from infin8_async._wire.transport import Tally
 from infin8_async.stream import CdrStream
 
 CREDENTIALS = Credentials("app", "key", username="user")

@@ -17,7 +17,7 @@ import pytest
 import uvloop
 
 from infin8_async import CdrQuery, Infin8Session, RetryPolicy
-from infin8_async._transport import cancel
+from infin8_async._wire.transport import cancel
 from infin8_async.testing import Sandbox
 
 TESTS = Path(__file__).parent

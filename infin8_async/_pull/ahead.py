@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from attrs import define, frozen
 
-from .._protocol import PageBytes, without_frames
-from .._transport import cancel
+from .._wire.protocol import PageBytes, without_frames
+from .._wire.transport import cancel, result_of
 from ..errors import ResponseError
 from ..models import Cdr, CdrQuery
 
 _PORTION: Final = 100  # rows structured before the host's loop gets its turn: about half a millisecond of work
 
-Start = Callable[[CdrQuery, int], "asyncio.Task[PageBytes]"]
-"""Begins to fetch one page of a query."""
+_COUNT: Final = 0  # in place of a page's number
+
+Start = Callable[[CdrQuery, int, int | None], "asyncio.Task[PageBytes]"]
+"""Begins to fetch one page of a query, of that many rows, or of the session's."""
 
 
 @define
@@ -59,13 +63,18 @@ class Ahead:
         self.places: Final = places
         self._requests: dict[tuple[CdrQuery, int], _Request] = {}
         self._counted: dict[CdrQuery, int] = {}
+        self._closed = False
 
-    def __del__(self) -> None:
-        # A reader that broke off and let go of its stream wants no more of it. The session awaits what ends here.
-        # Garbage is collected in any thread, also after the loop has ended.
+    def abandon(self) -> None:
+        """Cancel everything, from any thread, without waiting for it: the session does."""
+        self._closed = True
         for request in self._requests.values():
-            if not (loop := request.task.get_loop()).is_closed():
-                loop.call_soon_threadsafe(request.task.cancel)
+            loop = request.task.get_loop()
+            if loop is _running_loop():
+                request.task.cancel()
+            else:  # garbage is collected in any thread, also after the loop has ended
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(request.task.cancel)
 
     @property
     def room(self) -> int:
@@ -75,7 +84,14 @@ class Ahead:
     def start(self, query: CdrQuery, page: int) -> None:
         """Have a page fetched, to be read later."""
         if (query, page) not in self._requests:
-            self._requests[query, page] = _Request(self._start(query, page), self._counted.get(query, 0))
+            self._begin(query, page, None)
+
+    def _begin(self, query: CdrQuery, page: int, rows: int | None) -> None:
+        if self._closed:
+            raise RuntimeError("the stream was closed meanwhile")
+        task = self._start(query, page or 1, rows)
+        task.add_done_callback(partial(_note, self._counted, query))  # it must not keep this object alive
+        self._requests[query, page] = _Request(task, self._counted.get(query, 0))
 
     def peek(self, query: CdrQuery, page: int) -> PageBytes | None:
         """A page that was started, if it has come by now. It stays to be read."""
@@ -84,7 +100,9 @@ class Ahead:
             return None
         return request.task.result()
 
-    async def read(self, query: CdrQuery, page: int, *, size: int = 0) -> Answer:
+    async def read(
+        self, query: CdrQuery, page: int, *, size: int = 0, refill: Callable[[], None] = lambda: None
+    ) -> Answer:
         """
         Wait for a page, free its place, and make records of its rows. One that was not started is fetched now.
 
@@ -95,6 +113,8 @@ class Ahead:
 
             size: How many rows a full page has; 0 if that is not known.
 
+            refill: Called when the page has come, to start others in its place.
+
         Raises:
             Infin8Error: The page could not be fetched or read.
 
@@ -102,21 +122,30 @@ class Ahead:
         """
         self.start(query, page)
         request = self._requests[query, page]
-        try:
-            await asyncio.wait([request.task])
-        except asyncio.CancelledError:
-            await cancel([request.task])
-            raise
-        finally:
-            self._requests.pop((query, page), None)
-        if request.task.cancelled():
-            raise RuntimeError("the stream or its session was closed while it was being read")
-        taken = request.task.result()
+        taken = await self._take(query, page)
+        refill()
         cdrs = await structured(taken)
         length = (page - 1) * size + len(cdrs) if len(cdrs) < size else taken.total  # as its rows show it
         fell = min(taken.total, length) < request.counted
-        self._counted[query] = taken.total if fell else max(taken.total, self._counted.get(query, 0))
+        if fell:
+            self._counted[query] = taken.total
         return Answer(taken.page, taken.per_page, taken.total, fell, cdrs)
+
+    async def count(self, query: CdrQuery) -> int:
+        """Ask for nothing but the platform's count: one small request."""
+        self._begin(query, _COUNT, 1)
+        return (await self._take(query, _COUNT)).total
+
+    async def _take(self, query: CdrQuery, page: int) -> PageBytes:
+        try:
+            return await result_of(self._requests[query, page].task, owner="stream or its session")
+        finally:
+            self._requests.pop((query, page), None)
+
+    async def aclose(self) -> None:
+        """Cancel everything, and wait until it has ended. Nothing can be started any more."""
+        self._closed = True
+        await self.discard()
 
     async def discard(self, query: CdrQuery | None = None) -> None:
         """Cancel what was started for *query*, or everything, and was not read, and wait until it has ended."""
@@ -149,3 +178,16 @@ async def structured(page: PageBytes) -> list[Cdr]:
         return cdrs
     del rows
     raise without_frames(failure)
+
+
+def _note(counted: dict[CdrQuery, int], query: CdrQuery, task: "asyncio.Task[PageBytes]") -> None:
+    """Take note of the count in an answer as soon as it has come."""
+    if not task.cancelled() and not task.exception():
+        counted[query] = max(task.result().total, counted.get(query, 0))
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -8,14 +8,14 @@ from math import sqrt
 from typing import Final
 
 from ..models import CdrQuery
-from .divide import SECOND, cut
+from .divide import cut
 
 _FASTEST_GROWTH: Final = 4  # of the length of a piece: calls come in bursts
 
 
 def aim(size: int) -> float:
     """How many calls a piece is meant to hold, so that chance seldom fills the page."""
-    return max(1.0, size - 2 * sqrt(size))
+    return max(1, size / 2, size - 2 * sqrt(size))
 
 
 class Pieces:
@@ -50,7 +50,7 @@ class Pieces:
         """Take note that the next piece has been read, and of how many calls it held."""
         start, end = self._pieces.popleft().ends
         if self._length is not None:
-            self._length = (end - start) * min(_FASTEST_GROWTH, self._aim / max(1, calls))
+            self._length = (end - start) * (min(_FASTEST_GROWTH, self._aim / calls) if calls else _FASTEST_GROWTH)
 
     def replace(self, pieces: Sequence[CdrQuery]) -> None:
         """Read these pieces, given oldest first, in place of the next one."""

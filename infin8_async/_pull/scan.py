@@ -1,7 +1,7 @@
 """The pull itself: one window, or the parts of a deep one, in the platform's order."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Container
+from collections.abc import AsyncGenerator, Container
 from contextlib import aclosing
 from itertools import islice
 from typing import Final
@@ -45,8 +45,6 @@ class Scan:
 
         start: Begins to fetch a page.
 
-        count: Asks the platform for nothing but a count.
-
         concurrency: The most pages that are read ahead.
 
         integrity: See `Infin8Session.cdrs`.
@@ -71,14 +69,12 @@ class Scan:
         self,
         query: CdrQuery,
         start: Start,
-        count: Callable[[CdrQuery], Awaitable[int]],
         *,
         concurrency: int,
         integrity: Integrity,
-        depth: Depth = Depth(),  # noqa: B008  # it is frozen
+        depth: Depth = Depth(),  # it is frozen
     ) -> None:
         self._query = query
-        self._count = count
         self._ahead = Ahead(start, concurrency)
         self._integrity = integrity
         self._depth = depth
@@ -128,7 +124,6 @@ class Scan:
                 Known(self._rule, elsewhere),
                 integrity=self._integrity,
                 plan=self._plan,
-                count=self._count,
             )
             del first
             self.size = window.size
@@ -155,7 +150,7 @@ class Scan:
             if self._parts:
                 elsewhere = window.known.ids_in(self._parts[0].query)
             elif divided and self._integrity != "off":
-                self.total = await self._count(query)
+                self.total = await self._ahead.count(query)
                 missed |= self.received < min(self.expected, self.total) and not fell
             else:
                 self.total = window.total
@@ -166,7 +161,11 @@ class Scan:
 
     async def aclose(self) -> None:
         """Cancel what is under way, and wait until it has ended."""
-        await self._ahead.discard()
+        await self._ahead.aclose()
+
+    def abandon(self) -> None:
+        """Cancel what is under way, from any thread; the session waits until it has ended."""
+        self._ahead.abandon()
 
     @property
     def duplicates(self) -> int:

@@ -1,7 +1,7 @@
 """One window of a pull: its pages in order, then whatever page numbers could not show, until it is proved whole."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final
@@ -20,7 +20,9 @@ _FEW_PAGES: Final = 4  # of known calls: reading them again is quicker than look
 _ROUNDS: Final = 12  # through a piece of time that can't be divided and does not fit a page
 _WAITS: Final = (0.0, 0.0, 1.0, 2.0)  # seconds, before a count that is higher than the rows is believed
 _REQUESTS: Final = 256  # that reading by time may cost in any window
-_REQUESTS_A_PAGE: Final = 40  # that it may cost for each page of known calls: from a day down to a second it is 17 halvings
+_REQUESTS_A_PAGE: Final = (
+    40  # that it may cost for each page of known calls: from a day down to a second it is 17 halvings
+)
 
 
 class Window:
@@ -39,8 +41,6 @@ class Window:
         integrity: See `Infin8Session.cdrs`.
 
         plan: Starts the next pages of the pull.
-
-        count: Asks the platform for nothing but a count.
 
     Attributes:
         size: How many rows a full page has.
@@ -67,7 +67,6 @@ class Window:
         *,
         integrity: Integrity,
         plan: Callable[[], None],
-        count: Callable[[CdrQuery], Awaitable[int]],
     ) -> None:
         self.known = known
         self._part = part
@@ -76,7 +75,6 @@ class Window:
         self._ahead = ahead
         self._integrity = integrity
         self._plan = plan
-        self._count = count
         rows = len(first.cdrs)
         # A platform may cap its pages in silence: then a first page with fewer rows than were asked for is full.
         self.size = rows if 0 < rows < first.total else max(rows, first.per_page)
@@ -131,8 +129,7 @@ class Window:
                 return
             number += 1
             self._part.planned = max(self._part.planned, number)
-            self._plan()
-            page = await self._ahead.read(self._query, number, size=self.size)
+            page = await self._ahead.read(self._query, number, size=self.size, refill=self._plan)
 
     def _leave_the_rest(self, first: datetime | None, last: datetime | None) -> None:
         """Leave what follows a page to be read by time. *first* and *last* are the page's first and last dial time."""
@@ -182,7 +179,7 @@ class Window:
                 yield cdrs
         self.proven = not self._unproven and not self._withheld
         if self.recovered > recovered:
-            self.total = await self._count(self._query)
+            self.total = await self._ahead.count(self._query)
 
     async def _look(self, window: CdrQuery) -> tuple[bool, list[Cdr]]:
         """
@@ -205,7 +202,7 @@ class Window:
             except PlatformError:
                 if not at_the_end:
                     raise
-                return await self._count(window) == known and not self.fell, found
+                return await self._ahead.count(window) == known and not self.fell, found
             rows, total = len(answer.cdrs), answer.total
             cdrs = self.known.admit(answer.cdrs, window=window)
             found += cdrs
@@ -213,7 +210,9 @@ class Window:
                 continue  # the list is longer than it was counted
             length = (number - 1) * self.size + rows
             if at_the_end and not cdrs and (rows == self.size or rows == total == 0):
-                length = total = await self._count(window)  # it gives another page in place of this one, or no count
+                length = total = await self._ahead.count(
+                    window
+                )  # it gives another page in place of this one, or no count
             least, most = self._known_in(window)
             self.fell |= answer.fell or total < least
             if window == self._query:

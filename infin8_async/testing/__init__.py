@@ -1,5 +1,5 @@
 """
-The platform for your own tests: on a loopback port, in process, as documented, and as unpleasant as you like.
+The platform for your own tests: in your process, on a loopback port, as documented, and with any fault you script.
 
 The pytest plugin that comes with the distribution gives the fixture `infin8_sandbox`.
 """

@@ -1,4 +1,4 @@
-"""A believable call centre out of a seed: who rang whom, when, for how long. No record of anybody's."""
+"""Makes up a believable call centre from a seed: who calls whom, when, for how long. No real record is used."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ COLUMNS: Final = (
 Call = dict[str, int | str]
 """One call as the platform would send it."""
 
-# How busy each hour of a Beijing day is, beside the others: a quiet night, two peaks around lunch.
+# How busy each hour of a Beijing day is, relative to the others: a quiet night, two peaks around lunch.
 _HOURS: Final = (2, 1, 1, 1, 1, 2, 4, 10, 40, 85, 100, 95, 50, 60, 95, 100, 90, 75, 45, 30, 22, 14, 8, 4)
 _BUSY: Final = tuple(accumulate(_HOURS))
 _METHODS: Final = ("1", "2", "3", "4", "5", "6")
@@ -34,7 +34,7 @@ def dial_seconds(chance: Random, calls: int, days: int) -> list[int]:
 
 
 def make_call(chance: Random, dialled: datetime) -> Call:
-    """One call, without its id: the platform gives it when the call ends."""
+    """One call without its id: the platform numbers calls when they end."""
     incoming = chance.random() < 0.35
     method = "6" if incoming else chance.choices(_METHODS, cum_weights=_METHODS_OUT)[0]
     customer = f"1{chance.randrange(30, 90)}0000{chance.randrange(10_000):04}"
@@ -73,7 +73,7 @@ def make_call(chance: Random, dialled: datetime) -> Call:
 
 
 def _add_side_a(chance: Random, call: Call, dialled: datetime, extension: str, lasted: int) -> None:
-    """A double call rings side a first; the called number is dialled when side a has picked up."""
+    """Fill in side a of a double call. It rings first; the called number is dialled when side a has picked up."""
     ring = 1 + chance.randrange(10)
     first = dialled - timedelta(seconds=ring)
     call |= {
@@ -86,7 +86,7 @@ def _add_side_a(chance: Random, call: Call, dialled: datetime, extension: str, l
 
 
 def history(seed: int, calls: int, first: datetime, days: int) -> Iterator[Call]:
-    """That many calls over that many days, in the order of their dial times, without ids."""
+    """*calls* calls in *days* days, in the order of their dial times, without ids."""
     chance = Random(seed)  # noqa: S311  # believable, not secret
     for second in dial_seconds(chance, calls, days):
         yield make_call(chance, first + timedelta(seconds=second))

@@ -1,4 +1,4 @@
-"""Faults by script: what the next requests suffer instead of an answer."""
+"""Scripted faults: what the next requests get instead of the right answer."""
 
 import asyncio
 import socket
@@ -14,10 +14,10 @@ _PIECE = 64  # bytes of a dripping body
 @define
 class Fault:
     """
-    One kind of fault, for so many requests; see `Sandbox.fail` for the kinds.
+    A fault of one kind; see `Sandbox.fail` for the kinds.
 
     Attributes:
-        times: For how many requests more; None for ever.
+        times: How many more requests get it; None for all.
 
         page: Only for requests of this page; None for any.
     """
@@ -55,7 +55,7 @@ class Faults:
         self._coming: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Have a fault come after those that are to come already."""
+        """Add a fault after those that are still to come."""
         self._coming.append(fault)
 
     def clear(self) -> None:
@@ -63,7 +63,7 @@ class Faults:
         self._coming.clear()
 
     def take(self, page: int) -> Fault | None:
-        """The fault that a request for a page suffers, if any."""
+        """The fault for a request for *page*, or None. It is used up if it was for one request."""
         for fault in self._coming:
             if fault.page in (None, page):
                 if fault.times is not None:
@@ -79,11 +79,11 @@ async def suffer(fault: Fault, request: web.Request, answer: bytes, closing: asy
     Answer a request with a fault.
 
     Args:
-        fault: Any but one with a business code, which is an answer like others.
+        fault: Any fault but a code of the platform.
 
         request: What to answer.
 
-        answer: The body that would have been right.
+        answer: The right body.
 
         closing: Ends a hang or a drip at once.
     """
@@ -117,7 +117,7 @@ async def _closed_within(closing: asyncio.Event, seconds: float) -> bool:
 
 
 def _hang_up(request: web.Request, *, reset: bool) -> None:
-    """Close the connection under a request, politely or with a reset."""
+    """Close the connection of a request, or reset it."""
     transport = request.transport
     if transport is None:
         return

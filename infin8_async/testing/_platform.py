@@ -1,4 +1,4 @@
-"""The platform's rules of a request, as its page documents them: decided here, answered by the sandbox."""
+"""The platform's rules for a request, as its page documents them."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ MESSAGES: Final[Mapping[int, str]] = {
     1006: "Insufficient permissions on the interface",
     1008: "wrong number format",
 }
-"""The platform's codes, and what it says with them."""
+"""The platform's codes and their messages."""
 
 
 @frozen
@@ -39,17 +39,17 @@ class SandboxRequest:
 
     @property
     def page(self) -> int:
-        """The page it asks for, 1 if it does not say; 0 for what is no number."""
+        """The page it asks for; 1 if it does not say, 0 if that is not a number."""
         return _positive(self.form.get("page", "1"))
 
     @property
     def per_page(self) -> int:
-        """The size it asks for, 10 if it does not say; 0 for what is no number."""
+        """The page size it asks for; 10 if it does not say, 0 if that is not a number."""
         return _positive(self.form.get("per_page", "10"))
 
 
 def check(request: SandboxRequest, allowed: Credentials, *, permitted: bool) -> int:
-    """The code with which a request is refused; 1 if it is not."""
+    """The code of the answer: 1, or the one with which the request is refused."""
     form = request.form
     needed = ("appid", "accesskey", "starttime", "endtime")
     if not all(form.get(name) for name in needed) or not (form.get("username") or form.get("ip")):

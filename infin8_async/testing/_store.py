@@ -1,4 +1,4 @@
-"""Where the sandbox keeps its calls: SQLite, asked as a PHP service asks its database."""
+"""The calls of the sandbox, in SQLite: it is queried as a PHP service queries its database."""
 
 import sqlite3
 import weakref
@@ -24,11 +24,11 @@ Compared = Literal["starttime", "answertime", "endtime"]
 """Which time of a call has to lie in the window."""
 
 FILTERS: Final = ("extnumber", "disnumber", "callnumber", "context", "callmethod", "userid", "memberid")
-"""What the platform filters by, beside time."""
+"""What the platform filters by, besides time."""
 
 _NUMBERS: Final = frozenset(("id", "duration", "billsec", "aduration", "abillsec"))
 _FIELDS: Final = ", ".join(f"'{name}', {name}" for name in COLUMNS)
-_ROW: Final = f"json_object({_FIELDS})"  # rows are rendered where they lie
+_ROW: Final = f"json_object({_FIELDS})"  # SQLite writes the JSON
 
 
 @frozen
@@ -47,7 +47,7 @@ class Selection:
 
 
 def select(form: Mapping[str, str], *, bounds: Bounds, compares: Compared) -> Selection:
-    """The calls that a request's form asks for. An empty filter is none; a call without a time is in no window."""
+    """The calls that a form asks for. An empty filter counts as none; a call without a time is in no window."""
     after, until = (">=" if bounds[0] == "[" else ">"), ("<=" if bounds[1] == "]" else "<")
     conditions = [
         (f"{compares} {after} ?", form.get("starttime")),
@@ -60,13 +60,13 @@ def select(form: Mapping[str, str], *, bounds: Bounds, compares: Compared) -> Se
 
 class Store:
     """
-    Any number of calls, in a private temporary database on disk: memory stays flat.
+    Any number of calls, in a private temporary database on disk, so that memory stays flat.
 
-    A page deep in a window costs what it skips, as everywhere with `OFFSET`.
+    A page deep in a window costs as much as the rows that it skips, as always with `OFFSET`.
     """
 
     def __init__(self, calls: Iterable[Call], *, order: Order, ties: Ties, seed: int) -> None:
-        # Python may collect it in any thread, and closes it there.
+        # Python may collect this object, and close the database, in any thread.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._database.close)
         columns = ", ".join(f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'}" for name in COLUMNS[1:])
@@ -88,7 +88,7 @@ class Store:
         self._chance = Random(seed)  # noqa: S311  # believable, not secret
 
     def add(self, call: Call) -> int:
-        """Insert a call; without an id it gets the next one."""
+        """Insert a call. If it has no id, it gets the next one."""
         names = ", ".join(call)
         cursor = self._database.execute(
             f"INSERT INTO cdrs ({names}) VALUES ({', '.join('?' * len(call))})",  # noqa: S608  # names of our own columns
@@ -98,11 +98,11 @@ class Store:
         return cursor.lastrowid
 
     def remove(self, call: int) -> bool:
-        """Delete a call; False if there is none of this id."""
+        """Delete the call of this id. False if there is none."""
         return self._database.execute("DELETE FROM cdrs WHERE id = ?", (call,)).rowcount > 0
 
     def newest(self) -> datetime | None:
-        """The latest dial time there is."""
+        """The latest dial time; None if there are no calls."""
         (newest,) = self._database.execute("SELECT max(starttime) FROM cdrs").fetchone()
         return datetime.fromisoformat(newest) if newest else None
 
@@ -124,5 +124,5 @@ class Store:
         way = "DESC" if self._order == "newest" else "ASC"
         if self._ties == "stable":
             return f"starttime {way}, id {way}"
-        # Another order among equals at every question, and the same one again for the same seed.
+        # Each query gets another order of calls with the same dial time; the same seed gives the same orders again.
         return f"starttime {way}, id * {self._chance.randrange(1 << 20, 1 << 30)} % 1000003"

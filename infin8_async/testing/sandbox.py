@@ -1,4 +1,4 @@
-"""The platform on a loopback port, in process, for anybody's tests."""
+"""The platform on a loopback port, in your process, for your tests."""
 
 import asyncio
 import inspect
@@ -31,52 +31,52 @@ class Sandbox:
     """
     A believable call centre that answers as the platform documents, for the time of an `async with` block.
 
-    The same seed makes the same calls. Their dial times lie in the given days, with a day's curve; their ids follow the
-    order in which they end. All phone numbers are made up.
+    The same seed makes the same calls. Their dial times lie in the given days, busy hours and quiet hours as in life.
+    Their ids follow the order in which they end. All phone numbers are made up.
 
         async with Sandbox(calls=500) as sandbox:
             async with Infin8Session(sandbox.credentials, base_url=sandbox.base_url) as session:
                 ...
 
     Args:
-        calls: How many there are when it starts.
+        calls: How many calls there are when it starts.
 
-        days: Over how many days.
+        days: The number of days over which they are spread.
 
         start: The first day, in Beijing; 2020-06-10 if not given.
 
-        seed: What chance begins with.
+        seed: The seed of everything random.
 
         order: How rows are sorted: `"newest"` or `"oldest"` dial time first, or by `"id"`.
 
-        ties: `"shuffled"` gives rows of the same dial time another order at every request.
+        ties: `"shuffled"` puts rows of the same dial time into another order at every request.
 
         bounds: Which of `starttime` and `endtime` belong to a window: `"[]"` both, `"[)"`, `"(]"`, `"()"`.
 
         compares: Which time of a call has to lie in the window: `"starttime"`, `"answertime"` or `"endtime"`. A call
             without that time is in no window.
 
-        snapshot: False answers as a PHP service does: one query for the count, a moment in which other requests and
-            changes have their turn, then a second query for the rows.
+        snapshot: False answers as a PHP service does: one query for the count, then a second query for the rows. Other
+            requests and changes may come in between.
 
-        count_age: The count in an answer may be this many seconds old: each query's count is kept for so long, and the
-            rows are fresh.
+        count_age: How many seconds the count of each query is kept. The count in an answer may be this old; its rows
+            are not.
 
-        max_per_page: The largest page; a request for more gets this many, and the answer says so.
+        max_per_page: The largest page. A request for more gets this many, and the answer says so.
 
-        latency: Seconds before an answer, or a function of the request that tells them.
+        latency: Seconds before an answer, or a function that gives them for a request.
 
-        live: Calls a second that end and appear while it runs, at the real time.
+        live: How many calls a second end and appear while it runs, in real time.
 
-        credentials: Whom it lets in; `Credentials` of its own if not given.
+        credentials: The credentials that it accepts; its own if not given.
 
-        permitted: False makes it answer everybody with code 1006.
+        permitted: False makes it refuse everybody with code 1006.
 
-        on_request: Called with each request before it is answered, awaited if it returns an awaitable: the place to
-            insert or remove calls between two requests, or to hold an answer back.
+        on_request: Called with each request before it is answered, and awaited if it returns an awaitable. Use it to
+            add or remove calls between two requests, or to delay an answer.
 
-        between: With `snapshot=False`, called with each request after its count and before its rows, awaited if it
-            returns an awaitable: the place to change the list in the middle of an answer.
+        between: With `snapshot=False`, called with each request after its count and before its rows, and awaited if it
+            returns an awaitable. Use it to change the list in the middle of an answer.
 
         port: Where to listen on 127.0.0.1; 0 for any free port.
 
@@ -88,7 +88,7 @@ class Sandbox:
 
         in_flight: Requests being answered at this moment.
 
-        most_in_flight: The most there were at once.
+        most_in_flight: The most requests that were answered at the same moment.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Sandbox:
             ("compares", compares, Compared),
         ):
             if value not in get_args(choices):
-                raise ValueError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
+                raise ValueError(f"{name} must be one of {', '.join(get_args(choices))}, not {value!r}")
         first = start or _FIRST_DAY
         midnight = datetime(first.year, first.month, first.day, tzinfo=BEIJING)
         self.credentials = credentials
@@ -156,7 +156,7 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """Where it listens, as `Infin8Session` takes it."""
+        """Its address, for the `base_url` of an `Infin8Session`."""
         if self._runner is None:
             raise RuntimeError("the sandbox is not running: use it inside 'async with Sandbox(…) as sandbox:'")
         host, port = self._runner.addresses[0][:2]
@@ -173,10 +173,10 @@ class Sandbox:
 
     def rows(self, **filters: str) -> Iterator[Call]:
         """
-        The calls just as the platform gives them: its fields, its order.
+        The calls exactly as the platform gives them, with its fields and in its order.
 
         Args:
-            filters: Any of the platform's, under its names, `starttime` and `endtime` among them.
+            filters: Any of the platform's filters under its names, `starttime` and `endtime` included.
         """
         return map(_decode, self._store.rows(self._select(filters)))
 
@@ -186,14 +186,14 @@ class Sandbox:
 
     def add_call(self, **fields: int | str) -> int:
         """
-        Have a call appear.
+        Add a call.
 
         Args:
-            fields: Any of the platform's fields; the others are believable. Without a `starttime` it is dialled a
-                second after the newest there is, without an `id` it gets the next one.
+            fields: Any of the platform's fields; the others get believable values. Without a `starttime`, the call is
+                dialled a second after the newest one. Without an `id`, it gets the next one.
 
         Returns:
-            Its id.
+            The id of the call.
         """
         if unknown := fields.keys() - set(COLUMNS):
             raise ValueError(f"no fields of the platform: {', '.join(sorted(unknown))}")
@@ -204,10 +204,10 @@ class Sandbox:
 
     def remove_call(self, call: int) -> None:
         """
-        Have the call of this id disappear.
+        Remove the call of this id.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no such call.
         """
         if not self._store.remove(call):
             raise KeyError(call)
@@ -228,10 +228,10 @@ class Sandbox:
         drip: float | None = None,
     ) -> None:
         """
-        Script a fault. Faults come in the order in which they were scripted; each is of one kind.
+        Script a fault of one kind. Faults come in the order in which they were scripted.
 
         Args:
-            times: For how many requests; None for all from now on.
+            times: How many requests get it; None for all from now on.
 
             page: Only for requests of this page.
 
@@ -239,9 +239,9 @@ class Sandbox:
 
             headers: Of that answer.
 
-            code: A code of the platform, in a whole answer of status 200.
+            code: A code of the platform, in a complete answer with status 200.
 
-            msg: Its message; the documented one if not given.
+            msg: The message of that code; the documented one if not given.
 
             body: Any bytes, with status 200 or *status*.
 
@@ -249,12 +249,12 @@ class Sandbox:
 
             hang: No answer, until the client leaves or the sandbox ends.
 
-            reset: The connection is reset.
+            reset: No answer; the connection is reset.
 
             drip: The right answer in pieces of 64 bytes, this many seconds apart.
 
         Raises:
-            ValueError: None of the kinds, or two of them.
+            ValueError: The fault is of no kind, or of two.
         """
         self._faults.add(
             Fault(times, page, status, headers or {}, code, msg, body, cut=cut, hang=hang, reset=reset, drip=drip)
@@ -265,7 +265,7 @@ class Sandbox:
         self._faults.clear()
 
     async def wait_for_requests(self, count: int) -> None:
-        """Wait until so many requests have arrived in all."""
+        """Wait until *count* requests have arrived in total."""
         async with self._arrived:
             await self._arrived.wait_for(lambda: len(self.requests) >= count)
 
@@ -285,7 +285,7 @@ class Sandbox:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End it, and every answer that is under way, at once."""
+        """Stop it at once, with every answer that is under way."""
         self._closing.set()
         if self._ringing is not None:
             self._ringing.cancel()
@@ -295,7 +295,7 @@ class Sandbox:
             self._runner = None
 
     async def _ring(self) -> None:
-        """Calls that end at about this moment, *live* of them a second."""
+        """Add calls that end about now, *live* of them a second."""
         while True:
             await asyncio.sleep(self._chance.expovariate(self._live))
             now = datetime.now(BEIJING)
@@ -347,7 +347,7 @@ class Sandbox:
         return {"code": 1, "msg": MESSAGES[1], "data": data}
 
     def _count(self, selection: Selection) -> int:
-        """The count that an answer gives: the one kept for this query, or a new one if that is too old."""
+        """The count for an answer: the one that is kept for this query, or a new one if that is too old."""
         now = asyncio.get_running_loop().time()
         counted_at, count = self._counts.get(selection, (-inf, 0))
         if now - counted_at >= self._count_age:

@@ -1,4 +1,4 @@
-"""The command line, as its users run it: in a process of its own, with pipes, files and a terminal."""
+"""The command line as users run it: in a process of its own, with pipes, files and a terminal."""
 
 import asyncio
 import csv
@@ -71,7 +71,7 @@ async def against(sandbox: Sandbox, *arguments: str, stdin: str = "", **env: str
 
 @contextmanager
 def started(*arguments: str, env: dict[str, str] = BASE) -> Iterator[subprocess.Popen[str]]:
-    """A process that is talked to while it runs."""
+    """A running process."""
     with subprocess.Popen(
         (*INFIN8, *arguments), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -87,7 +87,7 @@ def on_terminal(
     """
     Run it on a terminal, whose text becomes `out`.
 
-    *piped* is the stream that goes somewhere else all the same, `stdout` or `stderr`: it becomes `err`.
+    *piped* is the stream that does not go to the terminal, `stdout` or `stderr`; it becomes `err`.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -122,7 +122,7 @@ def read_terminal(terminal: int) -> bytes:
 
 
 def plain(shown: str) -> list[str]:
-    """The lines of a terminal, without what moves and colours them."""
+    """The lines on a terminal, without escape sequences."""
     return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", line).rstrip() for line in shown.replace("\r\n", "\n").split("\n")]
 
 
@@ -135,7 +135,7 @@ def page(rows: list[dict[str, object]], *, number: int = 1, total: int | None = 
     return json.dumps({"code": 1, "msg": "successful request", "data": data}).encode()
 
 
-# What a pull writes
+# Output of a pull
 
 
 async def test_a_pipe_gets_one_json_object_a_line_under_the_platforms_names_in_its_order():
@@ -153,7 +153,7 @@ async def test_a_pipe_gets_one_json_object_a_line_under_the_platforms_names_in_i
         }
 
 
-async def test_what_else_the_platform_sends_comes_under_extra_and_only_there():
+async def test_fields_that_the_library_does_not_know_come_under_extra_and_only_there():
     async with Sandbox(calls=0) as sandbox:
         sandbox.fail(None, body=page([{"id": 2, "mood": {"good": True}}, {"id": 1}]))
         lines = await against(sandbox, "pull", *DAY)
@@ -217,7 +217,7 @@ async def test_the_filters_and_the_window_reach_the_platform():
     assert (form["starttime"], form["endtime"]) == ("2020-06-10 09:00:00", "2020-06-10 12:00:00")
 
 
-# What becomes of a file
+# Files
 
 
 @pytest.mark.parametrize("there", [None, "what was there"])
@@ -334,7 +334,7 @@ async def test_an_incomplete_pull_gives_what_there_is_and_exits_1(integrity: str
     assert ran.err.count("\n") == 1
 
 
-# Who asks
+# Credentials
 
 
 @pytest.mark.parametrize("command", ["pull", "count"])
@@ -377,7 +377,7 @@ async def test_options_win_over_the_environment():
     assert ran == Ran(0, "3\n", "")
 
 
-# Used wrongly
+# Wrong usage
 
 
 @pytest.mark.parametrize(
@@ -437,7 +437,7 @@ def test_an_import_that_fails_for_another_reason_is_not_blamed_on_the_extra():
 # Stopped early
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
+def test_a_reader_that_leaves_early_is_no_error():
     with started("pull", "--sandbox") as process:
         assert process.stdout
         assert process.stderr
@@ -447,7 +447,7 @@ def test_a_reader_that_has_seen_enough_is_no_error():
         assert process.stderr.read() == ""
 
 
-def test_ctrl_c_ends_a_pull_with_130_though_its_reader_reads_no_further():
+def test_ctrl_c_ends_a_pull_with_130_even_if_its_reader_has_stopped_reading():
     with started("pull", "--sandbox") as process:
         assert process.stdout
         assert process.stderr
@@ -524,7 +524,7 @@ def test_the_sandbox_has_calls_in_whatever_window_is_asked_for():
     assert 0 < int(infin8("count", "--sandbox", "--last", "7d", "--context", "callin").out) < 5_000
 
 
-def test_the_served_sandbox_says_how_to_point_a_client_at_it():
+def test_the_sandbox_says_how_to_point_a_client_at_it():
     with started("sandbox", "--calls", "123", "--days", "3", "--per-page-cap", "50", "--live", "0") as process:
         assert process.stdout
         env = dict(BASE)
@@ -574,7 +574,7 @@ class TestSync:
         assert "of 3 days 3 needed no pull" in again.err
         assert first.out == again.out == ""
 
-    async def test_interrupted_it_goes_on_where_it_was(self, tmp_path):
+    async def test_after_an_interruption_it_continues_where_it_was(self, tmp_path):
         url = f"sqlite:///{tmp_path / 'calls.db'}"
         async with Sandbox(300, days=3) as sandbox:
             sandbox.fail(None, page=2, hang=True)
@@ -589,7 +589,7 @@ class TestSync:
         assert "300 calls new" in ran.err
 
     @pytest.mark.parametrize("url", ["calls.db", "oracle://host/calls"])
-    def test_what_is_no_store_is_wrong_use(self, url):
+    def test_an_address_of_no_store_is_wrong_use(self, url):
         ran = infin8("sync", url, "--sandbox")
         assert ran.code == 2
         assert "sqlite:///" in ran.err
@@ -647,7 +647,7 @@ class TestAudit:
 
 class TestFollow:
     @pytest.mark.parametrize("to", [False, True])
-    async def test_a_pipe_gets_each_call_once_and_a_restart_goes_on(self, tmp_path, to):
+    async def test_a_pipe_gets_each_call_once_and_a_restart_continues(self, tmp_path, to):
         place = ("--to", f"sqlite:///{tmp_path / 'calls.db'}") if to else ("--checkpoint", str(tmp_path / "place.json"))
         now = datetime.now(BEIJING)
         ended = f"{now - timedelta(seconds=30):%Y-%m-%d %H:%M:%S}"
@@ -676,7 +676,7 @@ class TestFollow:
         assert ran.code == 2
         assert arguments[0] in ran.err
 
-    def test_a_line_for_people_says_who_rang_whom(self):
+    def test_a_line_on_a_terminal_says_who_called_whom(self):
         call = Cdr(id=7, context="callin", disnumber="1380", callnumber="0100", extnumber="8001\x1b", billsec=9)
         assert call_lines([call]).decode() == "  7  in   1380 > 0100 (8001 )  9 s\n"
         assert call_lines([Cdr(id=8, context="new")]).decode() == "  8  new   >   not answered\n"

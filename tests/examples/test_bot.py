@@ -1,4 +1,4 @@
-"""The bot of the examples, in a process of its own, between a sandbox and a stand-in of Telegram on loopback."""
+"""The bot of the examples, in a process of its own, with a sandbox and a stand-in for Telegram on loopback."""
 
 import asyncio
 import os
@@ -53,8 +53,8 @@ class Telegram:
         if method == "sendMessage":
             if self.refusals:
                 self.refusals -= 1
-                told = {"ok": False, "error_code": 429, "description": "slow down", "parameters": {"retry_after": 1}}
-                return web.json_response(told, status=429)
+                refusal = {"ok": False, "error_code": 429, "description": "slow down", "parameters": {"retry_after": 1}}
+                return web.json_response(refusal, status=429)
             self.posted.put_nowait((int(form["chat_id"]), form["text"]))
             chat = {"id": int(form["chat_id"]), "type": "private"}
             return web.json_response({"ok": True, "result": {"message_id": 1, "date": 0, "chat": chat, "text": "x"}})
@@ -79,7 +79,7 @@ async def telegram():
 
 @asynccontextmanager
 async def bot(sandbox, telegram, checkpoint):
-    """The bot, told to stop when the block is left, which it has to do cleanly."""
+    """A running bot. When the block is left, it gets SIGTERM and must stop cleanly."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-X", "dev", "-c", RUN, BOT, stderr=subprocess.PIPE,
         env={
@@ -132,7 +132,7 @@ async def test_each_missed_call_is_posted_once_whatever_telegram_says_and_howeve
         assert telegram.posted.empty()
 
 
-async def test_today_tells_its_chat_the_figures_and_nobody_else(telegram, tmp_path):
+async def test_today_gives_the_figures_to_its_chat_and_to_nobody_else(telegram, tmp_path):
     today = datetime.now(BEIJING).date()
     async with Sandbox(50, start=today) as sandbox:
         rows = list(sandbox.rows(starttime=f"{today} 00:00:00"))

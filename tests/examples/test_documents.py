@@ -1,4 +1,4 @@
-"""What the README and the examples show is run, so that it stays true."""
+"""The README and the examples are run, so that they stay true."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ async def environment(monkeypatch):
         yield sandbox
 
 
-def test_the_readme_has_its_blocks_and_both_commands_stand_in_one_line_each():
+def test_the_readme_has_its_blocks_and_both_commands_are_one_line_each():
     assert len(PYTHON) >= 4
     commands = re.findall(r"<!-- (\w+) command -->\n```sh\n(.*)\n```", README)
     assert [name for name, _ in commands] == ["main", "test"]
@@ -48,16 +48,31 @@ def test_the_readme_has_its_blocks_and_both_commands_stand_in_one_line_each():
 async def test_each_python_block_of_the_readme_runs(environment, code, tmp_path):
     file = tmp_path / "test_block.py"
     file.write_text(code, encoding="utf-8")
-    arguments = (
-        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "--rootdir", tmp_path]
-        if "def test_" in code
-        else []
-    )
+    arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path] if "def test_" in code else []
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path
     )
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
+    assert output
+
+
+def test_the_contents_and_all_other_links_of_the_documents_lead_somewhere():
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"):
+        text = document.read_text(encoding="utf-8")
+        headings = {
+            re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"(?m)^#+ (.*)$", text)
+        }
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            if target.startswith("#"):
+                assert target[1:] in headings
+            elif not target.startswith("https://"):
+                assert (document.parent / target).exists()
+
+
+def test_the_page_of_the_examples_names_each_of_them():
+    text = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == set(re.findall(r"\((\w+\.py)\)", text))
 
 
 async def test_the_quickstart_prints_calls_and_a_sum(capsys):
@@ -104,7 +119,7 @@ class TestService:
                 await asyncio.sleep(0)
         assert len(infin8_sandbox.requests) == 4
 
-    async def test_it_says_what_a_bad_window_lacks(self, service):
+    async def test_it_says_what_is_wrong_with_a_window(self, service):
         async with aiohttp.ClientSession() as http, http.get(service, params={"start": "today"}) as response:
             assert response.status == 400
             assert "Beijing" in await response.text()
@@ -117,7 +132,7 @@ class TestService:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_the_database_example_back_fills_and_follows_until_it_is_told_to_stop(environment, tmp_path, kind):
+async def test_the_database_example_fills_the_database_and_follows_until_it_is_stopped(environment, tmp_path, kind):
     postgres = os.environ.get("INFIN8_TEST_POSTGRES")
     if kind == "postgresql" and postgres is None:
         pytest.skip("no PostgreSQL: INFIN8_TEST_POSTGRES is not set")

@@ -1,4 +1,4 @@
-"""Calls to files and tables: what is written, and what is left where it could not be."""
+"""Calls to files and tables: what is written, and what is left if that fails."""
 
 import asyncio
 import csv
@@ -48,7 +48,7 @@ FORMATS = [to_jsonl, to_csv, to_parquet]
 
 
 async def source(cdrs=CDRS):
-    """Neither a stream nor a list: as a database gives them."""
+    """The calls as a plain async generator."""
     for cdr in cdrs:
         yield cdr
 
@@ -64,7 +64,7 @@ def generated(number):
 
 
 def values(cdr):
-    """What a table should hold of a call, as plain values."""
+    """The row of a call in a table, as plain values."""
     plain = {name: str(getattr(cdr, name)) for name in TEXTS} | {name: getattr(cdr, name) for name in INTS + TIMES}
     return plain | {"extra": dict(cdr.extra) or None}
 
@@ -75,7 +75,7 @@ def read_back(rows):
 
 
 def read_csv(path):
-    """What Python's own reader makes of a file."""
+    """A CSV file as Python's own reader reads it."""
     with path.open(encoding="utf-8", newline="") as file:
         return [
             row
@@ -246,7 +246,7 @@ class TestSources:
 
 
 class Held(dict):
-    """The `extra` of a call that is written for as long as a test likes."""
+    """An `extra` that takes as long to write as a test likes."""
 
     def __init__(self, loop):
         self.loop, self.writing, self.go_on = loop, asyncio.Event(), threading.Event()
@@ -263,7 +263,7 @@ async def let_others_run():
 
 
 def parts(target):
-    """What of a file is written so far."""
+    """The temporary files of *target*."""
     return [path for path in target.parent.iterdir() if path.suffix == ".part"]
 
 
@@ -351,14 +351,14 @@ class TestWholeOrNothing:
         assert left
 
     @pytest.mark.parametrize("write", FORMATS)
-    async def test_a_full_disk_is_said_of_the_target(self, target, write):
+    async def test_the_error_of_a_full_disk_names_the_target(self, target, write):
         with no_file_larger_than(50_000), pytest.raises(OSError) as caught:
             await write(source(generated(50_000)), target)
         assert caught.value.filename == str(target)
         assert caught.value.strerror == "File too large"
 
     @pytest.mark.parametrize("write", FORMATS)
-    async def test_a_disk_that_fails_at_the_end_is_said_of_the_target(self, target, write, monkeypatch):
+    async def test_the_error_of_a_disk_that_fails_at_the_end_names_the_target(self, target, write, monkeypatch):
         def fail(_):
             raise OSError(5, "Input/output error")
 
@@ -396,7 +396,7 @@ async def test_a_file_that_is_there_is_replaced_at_once_and_whole(tmp_path, writ
 
 
 @pytest.mark.parametrize("write", FORMATS)
-async def test_what_cannot_be_a_file_is_refused_before_anything_is_read(tmp_path, write):
+async def test_a_path_that_cannot_be_a_file_is_refused_before_anything_is_read(tmp_path, write):
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     read = []

@@ -160,9 +160,7 @@ class Platform:
         )
         after = start.__le__ if self.world.bounds[0] == "[" else start.__lt__
         until = end.__ge__ if self.world.bounds[1] == "]" else end.__gt__
-        return sorted(
-            (row for row in self.rows if after(row[0]) and until(row[0])), reverse=self.world.newest_first
-        )
+        return sorted((row for row in self.rows if after(row[0]) and until(row[0])), reverse=self.world.newest_first)
 
     @asynccontextmanager
     async def post(self, _url: object, *, data: dict[str, str], **_options: object):
@@ -219,9 +217,7 @@ async def _pull(platform: Platform) -> Outcome:
             error = incomplete
     at_the_end = {call for _, call in platform.rows}
     inside = {call for second, call in platform.rows if 0 < second < world.seconds}
-    return Outcome(
-        ids, stream.report, error, there & inside, at_the_end & inside, platform.requests, platform.log
-    )
+    return Outcome(ids, stream.report, error, there & inside, at_the_end & inside, platform.requests, platform.log)
 
 
 def pull(loop: Loop, world: World, choices: Choices) -> Outcome:

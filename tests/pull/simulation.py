@@ -9,8 +9,8 @@ import msgspec
 from attrs import define, field
 
 from infin8_async import BEIJING, Cdr, CdrQuery, IncompleteResultError
-from infin8_async._protocol import PageBytes
 from infin8_async._pull.scan import Depth, Scan
+from infin8_async._wire.protocol import PageBytes
 from infin8_async.models import Integrity
 
 DAY = datetime(2020, 6, 10, tzinfo=BEIJING)
@@ -67,22 +67,20 @@ class Platform:
         ]
         return PageBytes(page, size, len(found), 200, msgspec.Raw(msgspec.json.encode(rows)))
 
-    async def fetch(self, query: CdrQuery, page: int) -> PageBytes:
+    async def fetch(self, query: CdrQuery, page: int, size: int) -> PageBytes:
         for _ in range(self.chance.randint(0, self.most_turns)):
             await asyncio.sleep(0)
         self.before_answer(self)
         self.requests.append((query, page))
-        return self.answer(query, page, self.size)
+        return self.answer(query, page, size)
 
-    def start(self, query: CdrQuery, page: int) -> "asyncio.Task[PageBytes]":
-        return asyncio.get_running_loop().create_task(self.fetch(query, page))
-
-    async def count(self, query: CdrQuery) -> int:
-        self.requests.append((query, 0))
-        return self.answer(query, 1, 1).total
+    def start(self, query: CdrQuery, page: int, rows: int | None) -> "asyncio.Task[PageBytes]":
+        return asyncio.get_running_loop().create_task(self.fetch(query, page, rows or self.size))
 
     def scan(self, concurrency: int = 4, integrity: Integrity = "repair", query: CdrQuery = WINDOW) -> Scan:
-        return Scan(query, self.start, self.count, concurrency=concurrency, integrity=integrity, depth=Depth(self.deep, self.deep * 3 // 5))
+        return Scan(
+            query, self.start, concurrency=concurrency, integrity=integrity, depth=Depth(self.deep, self.deep * 3 // 5)
+        )
 
 
 async def read(scan: Scan) -> tuple[list[Cdr], IncompleteResultError | None]:

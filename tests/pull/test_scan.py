@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from clock import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from profiles import cases
@@ -55,7 +56,7 @@ def calls_arriving(chance: random.Random, often: float, at_most: int, seconds=No
 @given(PLATFORMS, CONCURRENCY)
 def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pages(platform, concurrency):
     scan = platform.scan(concurrency)
-    cdrs, error = asyncio.run(read(scan))
+    cdrs, error = run(read(scan))
     pages = max(1, -(-len(platform.rows) // platform.size))
     proof = len(platform.rows) >= platform.size
     assert error is None
@@ -75,7 +76,7 @@ def test_calls_that_arrive_meanwhile_never_hide_or_double_one(platform, concurre
     ends = [1, LAST_SECOND - 1] if at_the_ends else None
     platform.before_answer = calls_arriving(random.Random(platform.seed), often, at_most, ends)
     scan = platform.scan(concurrency)
-    cdrs, error = asyncio.run(read(scan))
+    cdrs, error = run(read(scan))
     read_ids = [cdr.id for cdr in cdrs]
     assert error is None
     assert scan.complete
@@ -91,7 +92,7 @@ def test_rows_that_tie_in_an_order_of_no_stability_are_all_found(platform, concu
     platform.shuffled_ties = True
     platform.size = max(platform.size, 4)
     scan = platform.scan(concurrency)
-    cdrs, error = asyncio.run(read(scan))
+    cdrs, error = run(read(scan))
     assert error is None
     assert sorted(cdr.id for cdr in cdrs) == sorted(ids(platform.rows))
     assert scan.complete
@@ -112,7 +113,7 @@ def test_removals_meanwhile_hide_nothing_that_remains(platform, concurrency, oft
 
     platform.before_answer = remove
     scan = platform.scan(concurrency)
-    cdrs, error = asyncio.run(read(scan))
+    cdrs, error = run(read(scan))
     read_ids = [cdr.id for cdr in cdrs]
     assert error is None
     assert set(ids(platform.rows)) <= set(read_ids)

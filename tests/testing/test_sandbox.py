@@ -1,4 +1,4 @@
-"""The sandbox, asked by a bare client: it must not share the mistakes of ours."""
+"""The sandbox, with a plain HTTP client: it must not share the mistakes of ours."""
 
 import asyncio
 import gc

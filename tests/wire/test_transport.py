@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from profiles import cases
 
 from infin8_async import CdrQuery, Credentials, Infin8Error, Infin8Session, ResponseError, RetryPolicy, TransportError
-from infin8_async._protocol import read_page
-from infin8_async._transport import Tally
+from infin8_async._wire.protocol import read_page
+from infin8_async._wire.transport import Tally
 from infin8_async.testing import Sandbox
 
 DAY = CdrQuery.day(date(2020, 6, 10))

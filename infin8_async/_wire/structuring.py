@@ -10,7 +10,7 @@ from attrs import NOTHING, define, fields
 from cattrs import BaseConverter, ClassValidationError
 from cattrs.gen import make_dict_structure_fn_from_attrs, override
 
-from .models import BEIJING, CallDirection, CallMethod, Cdr
+from ..models import BEIJING, CallDirection, CallMethod, Cdr
 
 _Hook = Callable[[object, object], object]
 _FIELDS: Final = {a.name: a for a in fields(Cdr) if a.name != "extra"}

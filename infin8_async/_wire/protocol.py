@@ -18,9 +18,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 import msgspec
 from attrs import asdict, frozen
 
-from ._retries import retry_after, worth_another_try
-from ._structuring import UnreadableRowError, decode_rows, integer, structure
-from .errors import (
+from ..errors import (
     AuthenticationError,
     Infin8Error,
     NumberFormatError,
@@ -30,7 +28,9 @@ from .errors import (
     ResponseError,
     SystemFailureError,
 )
-from .models import Cdr, CdrQuery, Credentials, Secret
+from ..models import Cdr, CdrQuery, Credentials, Secret
+from .retries import retry_after, worth_another_try
+from .structuring import UnreadableRowError, decode_rows, integer, structure
 
 PATH: Final = "api/cdrs"
 LARGEST_BODY: Final = 64 * 2**20

@@ -24,9 +24,9 @@ from infin8_async import (
     SystemFailureError,
     TransportError,
 )
-from infin8_async._pace import Pace
 from infin8_async._pull.scan import Scan
-from infin8_async._transport import Tally, Transport
+from infin8_async._wire.pace import Pace
+from infin8_async._wire.transport import Tally, Transport
 
 
 class Wire(Transport):

@@ -2,21 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Coroutine, Iterable
+from typing import Final, TypeVar
 
 import aiohttp
 import stamina
 from attrs import define
 from yarl import URL
 
-from ._pace import Pace
-from ._protocol import LARGEST_BODY, PATH, PageBytes, form, masked, read_page, without_frames
-from ._retries import wait_before_retry
-from .errors import Infin8Error, ResponseError, TransportError
-from .models import CdrQuery, Credentials, RetryPolicy
+from ..errors import Infin8Error, ResponseError, TransportError
+from ..models import CdrQuery, Credentials, RetryPolicy
+from .pace import Pace
+from .protocol import LARGEST_BODY, PATH, PageBytes, form, masked, read_page, without_frames
+from .retries import wait_before_retry
 
 log: Final = logging.getLogger("infin8_async")
+
+_T = TypeVar("_T")
 
 
 def _not_ours(record: logging.LogRecord) -> bool:
@@ -63,7 +65,7 @@ class Transport:
         self._connections = asyncio.Semaphore(_most_connections(http, concurrency))
         self._timeout = timeout
         self._retry = retry
-        self._tasks: set[asyncio.Task[PageBytes]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     async def fetch(self, query: CdrQuery, page: int, per_page: int, tally: Tally) -> PageBytes:
         """
@@ -108,14 +110,23 @@ class Transport:
             last = error
         raise without_frames(last)
 
-    def start(self, query: CdrQuery, page: int, per_page: int, tally: Tally) -> "asyncio.Task[PageBytes]":
-        """Begin to fetch a page in a task of its own, which ends with this transport at the latest."""
-        task = asyncio.get_running_loop().create_task(self.fetch(query, page, per_page, tally))
+    def start(self, coroutine: Coroutine[object, object, _T]) -> "asyncio.Task[_T]":
+        """Begin something in a task of its own, which ends with this transport at the latest."""
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
-    def _ended(self, task: "asyncio.Task[PageBytes]") -> None:
+    async def wait_for(self, coroutine: Coroutine[object, object, _T]) -> _T:
+        """
+        Wait for something that ends with this transport at the latest.
+
+        Raises:
+            RuntimeError: The session was closed meanwhile.
+        """
+        return await result_of(self.start(coroutine), owner="session")
+
+    def _ended(self, task: "asyncio.Task[object]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # looked at here, so that nothing is printed where no reader ever comes for it
@@ -177,7 +188,24 @@ async def _whole_body(response: aiohttp.ClientResponse, page: int) -> bytes:
     return b"".join(chunks)
 
 
-async def cancel(tasks: Iterable["asyncio.Task[PageBytes]"]) -> None:
+async def result_of(task: "asyncio.Task[_T]", *, owner: str) -> _T:
+    """
+    Wait for a task, which is cancelled with its waiter.
+
+    Raises:
+        RuntimeError: Somebody else cancelled it: its *owner* was closed.
+    """
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        await cancel([task])
+        raise
+    if task.cancelled():
+        raise RuntimeError(f"the {owner} was closed meanwhile")
+    return task.result()
+
+
+async def cancel(tasks: Iterable["asyncio.Task[object]"]) -> None:
     """Cancel tasks and wait until every one has ended, however it ends and however often the caller is cancelled."""
     pending = {task for task in tasks if not task.done()}
     for task in pending:

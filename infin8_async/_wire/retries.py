@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
-from .errors import Infin8Error, ResponseError
+from ..errors import Infin8Error, ResponseError
 
 LONGEST_RETRY_AFTER: Final = 120.0
 """Seconds of a `Retry-After` past which the error is raised at once."""

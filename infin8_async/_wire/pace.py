@@ -11,8 +11,8 @@ from typing import Final
 
 from attrs import define, evolve
 
-from ._retries import LONGEST_RETRY_AFTER
-from .errors import Infin8Error, ResponseError
+from ..errors import Infin8Error, ResponseError
+from .retries import LONGEST_RETRY_AFTER
 
 log: Final = logging.getLogger("infin8_async")
 

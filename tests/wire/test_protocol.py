@@ -27,8 +27,8 @@ from infin8_async import (
     SystemFailureError,
     TransportError,
 )
-from infin8_async._protocol import PageBytes, form, read_page
-from infin8_async._retries import wait_before_retry
+from infin8_async._wire.protocol import PageBytes, form, read_page
+from infin8_async._wire.retries import wait_before_retry
 
 KEY = "s3cret/key+1"
 ROW = {
@@ -222,7 +222,7 @@ class TestOddAnswers:
         assert len(str(caught.value)) < 300
 
     def test_a_redirect_to_no_address_is_an_error_of_ours_all_the_same(self):
-        with pytest.raises(ResponseError, match="points to no address"):
+        with pytest.raises(ResponseError, match="points to no readable address"):
             read(b"", status=302, Location="http://[")
 
     def test_a_redirect_says_where_it_points_without_its_path(self):

@@ -1,0 +1,1 @@
+"""One request: its form, its answer, its limits, its retries."""
