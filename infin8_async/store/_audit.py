@@ -14,13 +14,13 @@ from ..session import Infin8Session
 from . import _schema
 from ._database import Database
 from ._gone import gone
-from ._ledger import SECOND, TIMES, Ledger, Line, Tally, expected, window_of
+from ._ledger import SECOND, TIMES, Ledger, Line, Reading, expected, window_of
 from ._plan import days_of
 from ._reports import AuditDay, AuditReport
 from ._select import Held, HeldCalls, answers, records
 from ._together import in_order, together
 
-_AT_ONCE: Final = 4  # days compared call by call at once
+_DAYS_AT_ONCE: Final = 4  # days compared call by call at once
 _QUIET: Final = timedelta(minutes=10)  # before midnight, in which a border is looked for
 
 
@@ -194,22 +194,22 @@ class Audit:
 
     async def _compare(self, window: CdrQuery) -> _Found:
         """Compare a window call by call."""
-        tally = Tally(window)
+        reading = Reading(window)
         missing: list[int] = []
         changed: list[int] = []
         async with self._session.cdrs(window) as stream:
             async with aclosing(stream.pages()) as pages:
                 async for page in pages:
-                    tally.add(page.cdrs)
+                    reading.add(page.cdrs)
                     held = await self._database.read(partial(self._records, cdrs=page.cdrs))
                     missing += [cdr.id for cdr in page.cdrs if cdr.id not in held]
                     changed += [cdr.id for cdr in page.cdrs if held.get(cdr.id, cdr) != cdr]
             complete = stream.report.complete
-        line = tally.line(certified=complete)
+        line = reading.line(certified=complete)
         if not complete or not self._judges:
             return _Found(line, missing, changed)
         inside, near = await self._database.read(
-            lambda connection: self._held.absent(connection, window, tally.ids, -1)
+            lambda connection: self._held.absent(connection, window, reading.ids, -1)
         )
         return _Found(line, missing, changed, await gone(self._session, inside, _ignore), near)
 
@@ -220,7 +220,7 @@ class Audit:
         async def compare(window: CdrQuery) -> None:
             found[window] = await self._compare(window)
 
-        await in_order((partial(compare, window) for window in windows), at_once=_AT_ONCE)
+        await in_order((partial(compare, window) for window in windows), at_once=_DAYS_AT_ONCE)
         given = {call for one in found.values() for call in one.line.at_start | one.line.at_end}
         absent = {call.id: (window, call) for window in windows for call in found[window].near_borders}
         unknown = [call for number, (_, call) in absent.items() if number not in given]

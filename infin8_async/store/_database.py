@@ -24,7 +24,7 @@ T = TypeVar("T")
 _PATIENCE: Final = 30.0  # seconds for which another writer may be in the way
 _LONGEST_PAUSE: Final = 0.1  # seconds between two tries
 _LONG_NUMBER: Final = re.compile(r"\d{6,}")
-_AT_ONCE: Final = 1000  # rows fetched at once
+_ROWS_AT_ONCE: Final = 1000  # rows fetched at once
 _PORTION: Final = 250  # calls made rows of before the host's loop gets its turn
 
 
@@ -101,10 +101,10 @@ class Database:
         try:
             with self.translated():
                 connection = await asyncio.shield(opening)
-                result = await connection.stream(wanted, execution_options={"yield_per": _AT_ONCE})
+                result = await connection.stream(wanted, execution_options={"yield_per": _ROWS_AT_ONCE})
             rows: Sequence[Row] = ()
             while True:
-                fetching = following = asyncio.ensure_future(result.fetchmany(_AT_ONCE))
+                fetching = following = asyncio.ensure_future(result.fetchmany(_ROWS_AT_ONCE))
                 if rows:
                     yield rows
                 with self.translated():

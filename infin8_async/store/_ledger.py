@@ -63,7 +63,7 @@ class Line:
         return later.start == shifted(self.end, -SECOND)
 
 
-class Tally:
+class Reading:
     """
     The calls of a window as they come, for its line in the ledger.
 

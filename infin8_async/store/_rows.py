@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
-from attrs import define, evolve, field, fields
+from attrs import define, evolve, field, fields, frozen
 
 from ..models import BEIJING, CallDirection, CallMethod, Cdr
 
@@ -45,7 +45,7 @@ class _Draft(Cdr):
     __delattr__ = object.__delattr__
 
 
-@define(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Fit:
     """
     What a database can hold.

@@ -16,7 +16,7 @@ from . import _schema
 from ._database import Database
 from ._gone import gone
 from ._landing import Landing
-from ._ledger import Ledger, Line, Tally
+from ._ledger import Ledger, Line, Reading
 from ._plan import Day, Piece, cover, cut, days_of, hull, runs, set_todo, spans, stretches
 from ._progress import Progress, Show
 from ._reports import SyncReport
@@ -132,14 +132,16 @@ class Sync:
             await self._read_span(span[middle:])
             return
         parts = cut(cdrs, [window for _, window in span])
-        tallies = [Tally(window) for _, window in span]
-        for tally, part in zip(tallies, parts, strict=True):
-            tally.add(part or ())
+        readings = [Reading(window) for _, window in span]
+        for reading, part in zip(readings, parts, strict=True):
+            reading.add(part or ())
         whole = [
-            (piece, part, tally) for piece, part, tally in zip(span, parts, tallies, strict=True) if part is not None
+            (piece, part, reading)
+            for piece, part, reading in zip(span, parts, readings, strict=True)
+            if part is not None
         ]
-        absent = [await self._absent(window, tally) for (_, window), _, tally in whole]
-        await self._landing.land(cdrs, lines=[tally.line(certified=True) for _, _, tally in whole])
+        absent = [await self._absent(window, reading) for (_, window), _, reading in whole]
+        await self._landing.land(cdrs, lines=[reading.line(certified=True) for _, _, reading in whole])
         for (day, _), part, _ in whole:
             self._progress.came(day, len(part), 0)
             self._finish(day, certified=True)
@@ -164,13 +166,13 @@ class Sync:
 
     async def _read_one(self, day: Day, window: CdrQuery) -> None:
         """Read the window of one day, and land it in parts."""
-        tally = Tally(window)
+        reading = Reading(window)
         part: list[Cdr] = []
         async with self._session.cdrs(window) as stream:
             try:
                 async with aclosing(stream.pages()) as pages:
                     async for page in pages:
-                        tally.add(page.cdrs)
+                        reading.add(page.cdrs)
                         part += page.cdrs
                         self._progress.came(day, len(page.cdrs), page.total)
                         if len(part) >= _PART:
@@ -180,8 +182,8 @@ class Sync:
                 self._incomplete = self._incomplete or error
             report = stream.report
         certified = report.complete and report.certified
-        absent = await self._absent(window, tally) if certified else []
-        await self._landing.land(part, lines=[tally.line(certified=certified)])
+        absent = await self._absent(window, reading) if certified else []
+        await self._landing.land(part, lines=[reading.line(certified=certified)])
         await self._mark_vanished(absent)
         self._finish(day, certified=certified)
 
@@ -192,13 +194,13 @@ class Sync:
         if day.read == len(day.todo):
             self._progress.done(day)
 
-    async def _absent(self, window: CdrQuery, tally: Tally) -> list[Held]:
+    async def _absent(self, window: CdrQuery, reading: Reading) -> list[Held]:
         """The calls that the store holds of a window, and that were not given."""
-        self._given_near_borders |= tally.borders
+        self._given_near_borders |= reading.borders
         if not self._judges:
             return []
         inside, near = await self._database.read(
-            lambda connection: self._held.absent(connection, window, tally.ids, tally.inside)
+            lambda connection: self._held.absent(connection, window, reading.ids, reading.inside)
         )
         self._near_borders.update((call.id, call) for call in near)
         return inside
