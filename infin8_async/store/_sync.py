@@ -135,11 +135,8 @@ class Sync:
         readings = [Reading(window) for _, window in span]
         for reading, part in zip(readings, parts, strict=True):
             reading.add(part or ())
-        whole = [
-            (piece, part, reading)
-            for piece, part, reading in zip(span, parts, readings, strict=True)
-            if part is not None
-        ]
+        cut_out = zip(span, parts, readings, strict=True)
+        whole = [(piece, part, reading) for piece, part, reading in cut_out if part is not None]
         absent = [await self._absent(window, reading) for (_, window), _, reading in whole]
         await self._landing.land(cdrs, lines=[reading.line(certified=True) for _, _, reading in whole])
         for (day, _), part, _ in whole:
