@@ -21,6 +21,7 @@ from ._upgrade import is_current, upgrade
 
 T = TypeVar("T")
 
+_NOT_OPEN: Final = "not open: use it inside 'async with CdrStore(…) as store:'"
 _PATIENCE: Final = 30.0  # seconds for which another writer may be in the way
 _LONGEST_PAUSE: Final = 0.1  # seconds between two tries
 _LONG_NUMBER: Final = re.compile(r"\d{6,}")
@@ -38,7 +39,7 @@ class Database:
 
     def __init__(self, address: str) -> None:
         self._backend = backend_for(address)
-        self._state = "not open: use it inside 'async with CdrStore(…) as store:'"
+        self._state = _NOT_OPEN
 
     @property
     def fit(self) -> Fit:
@@ -52,10 +53,15 @@ class Database:
         Raises:
             StoreError: The tables are those of a newer version, or of somebody else. Nothing has been changed.
         """
-        if self._state == "open":
-            raise RuntimeError("this store is open already")
-        if not await self._transaction(lambda connection: connection.run_sync(is_current), begin=None):
-            await self._transaction(lambda connection: connection.run_sync(upgrade), begin=self._backend.begin_opening)
+        if self._state != _NOT_OPEN:
+            raise RuntimeError(f"this store is {'open already' if self._state == 'open' else self._state}")
+        begin = self._backend.begin_opening
+        try:
+            if not await self._transaction(lambda connection: connection.run_sync(is_current), begin=None):
+                await self._transaction(lambda connection: connection.run_sync(upgrade), begin=begin)
+        except BaseException:
+            await self.aclose()
+            raise
         self._state = "open"
 
     async def aclose(self) -> None:

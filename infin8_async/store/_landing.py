@@ -1,7 +1,7 @@
 """From the pull into the database: many short commits, few of them for much."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from attrs import define, field
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,15 +12,11 @@ from ._ledger import Ledger, Line
 from ._reports import SaveResult
 from ._rows import Row
 
-After = Callable[[AsyncConnection], Awaitable[None]]
-"""Work in the same transaction, after the rows."""
-
 
 @define(eq=False)
 class _Part:
     rows: list[Row]
     lines: Sequence[Line]
-    after: After | None
     is_saved: bool = field(default=False)
 
 
@@ -42,14 +38,14 @@ class Landing:
         self._writing = asyncio.Lock()
         self.saved = SaveResult()
 
-    async def land(self, cdrs: Sequence[Cdr], *, lines: Sequence[Line] = (), after: After | None = None) -> None:
+    async def land(self, cdrs: Sequence[Cdr], *, lines: Sequence[Line] = ()) -> None:
         """
         Save calls, and what is claimed of them. On return they are committed.
 
         Raises:
             StoreError: The database refused, or was not there. None of it has been saved.
         """
-        part = _Part(await self._database.rows(self._ledger.account, cdrs), lines, after)
+        part = _Part(await self._database.rows(self._ledger.account, cdrs), lines)
         self._waiting.append(part)
         try:
             async with self._writing:
@@ -66,9 +62,6 @@ class Landing:
         async def work(connection: AsyncConnection) -> SaveResult:
             saved = await self._database.save(connection, [rows[call] for call in sorted(rows)])
             await self._ledger.enter(connection, [line for part in parts for line in part.lines])
-            for part in parts:
-                if part.after is not None:
-                    await part.after(connection)
             return saved
 
         self.saved += await self._database.write(work)

@@ -55,11 +55,7 @@ class CdrStore:
             StoreError: The database refused or was not there, or its tables are those of a newer version or of
                 somebody else. Nothing has been changed.
         """
-        try:
-            await self._database.open()
-        except BaseException:
-            await self._database.aclose()
-            raise
+        await self._database.open()
         return self
 
     async def __aexit__(

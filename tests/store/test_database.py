@@ -228,7 +228,13 @@ class TestConnections:
             await store.save([])
             with pytest.raises(RuntimeError, match="open already"):
                 await store.__aenter__()
-        for use in (lambda: store.save([]), lambda: held(store), lambda: store.audit(Platform.of([]), DAY)):
+            await store.save([])
+        for use in (
+            lambda: store.save([]),
+            lambda: held(store),
+            lambda: store.audit(Platform.of([]), DAY),
+            store.__aenter__,
+        ):
             with pytest.raises(RuntimeError, match="closed"):
                 await use()
 
