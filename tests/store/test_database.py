@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import trustme
 from databases import run_sql, sql
 from platform_of_calls import START, Platform, call
 from profiles import cases
@@ -385,6 +386,7 @@ class TestAddresses:
             ("postgresql+psycopg://user:hidden@host/db", "postgresql://"),
             ("postgresql://user:hidden@host:port/db", "postgresql://"),
             ("postgresql://user:hidden@host/db?connect_timeout=soon", "connect_timeout"),
+            ("mysql://user:hidden@host/db?connect_timeout=soon", "connect_timeout"),
             ("oracle://user:hidden@host/db", "postgresql://"),
             ("calls.db", "sqlite:///"),
             ("", "sqlite:///"),
@@ -410,6 +412,18 @@ class TestAddresses:
         async with CdrStore(change(url)) as store:
             await store.save(CALLS)
             assert len(await held(store)) == 1000
+
+    async def test_tls_is_asked_for_in_an_address_of_mysql(self, url, tmp_path):
+        if not url.startswith("mysql"):
+            pytest.skip("it is MySQL's")
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(tmp_path / "client.pem")
+        with pytest.raises(StoreError):  # the server of the tests has no certificate
+            async with CdrStore(f"{url}?ssl_ca={tmp_path / 'ca.pem'}&ssl_cert={tmp_path / 'client.pem'}"):
+                pass
+        async with CdrStore(f"{url}?connect_timeout=5&charset=utf8mb4"):
+            pass
 
     async def test_a_unix_socket_works(self, url):
         if url.startswith("sqlite"):

@@ -1,7 +1,7 @@
 """What a store asks of a database."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Table
@@ -71,6 +71,19 @@ class Backend(ABC):
     async def settled(self, work: Coroutine[Any, Any, T]) -> T:
         """Await a transaction; the driver breaks it off if the caller is cancelled."""
         return await work
+
+
+def timeout_of(query: Mapping[str, object]) -> float:
+    """
+    How many seconds an address allows for connecting; 60 if it says nothing, or 0.
+
+    Raises:
+        ValueError: It is not a number.
+    """
+    try:
+        return float(str(query.get("connect_timeout", 60))) or 60.0
+    except ValueError:
+        raise ValueError("connect_timeout in the address is a number of seconds") from None
 
 
 def same(table: Table, account: str, ids: Sequence[int]) -> ColumnElement[bool]:

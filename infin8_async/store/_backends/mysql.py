@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from ...models import BEIJING
 from .. import _schema
 from .._rows import COLUMNS, Fit, Row
-from ._backend import ANY_NUMBER, REPLACED, Backend, same
+from ._backend import ANY_NUMBER, REPLACED, Backend, same, timeout_of
 
 _combine = datetime.combine
 _BUSY: Final = frozenset((1205, 1213))  # lock wait timeout, deadlock: also what a cluster says at COMMIT
@@ -98,8 +98,7 @@ def make(url: URL) -> MySQL:
         )
     given = {name: str(value) for name, value in url.query.items() if name != "charset"}
     options: dict[str, Any] = {name: value for name, value in given.items() if name == "unix_socket"}
-    if "connect_timeout" in given:
-        options["connect_timeout"] = int(given["connect_timeout"])
+    options["connect_timeout"] = timeout_of(given)
     if given.keys() & {"ssl", "ssl_ca", "ssl_cert", "ssl_key"}:
         options["ssl"] = ssl.create_default_context(cafile=given.get("ssl_ca"))
         if "ssl_cert" in given:

@@ -13,18 +13,18 @@ from sqlalchemy.schema import CreateTable
 from ...models import BEIJING
 from .. import _schema
 from .._rows import COLUMNS, Fit, Row
-from ._backend import ANY_NUMBER, REPLACED, Backend
+from ._backend import ANY_NUMBER, REPLACED, Backend, timeout_of
 
 _LOCK: Final = 0x1F18C0D5  # any number that nobody else locks in this database
 _BUSY: Final = frozenset(("40001", "40P01", "55P03"))  # serialization failure, deadlock, lock not available
 _DOWN: Final = ("08", "53300", "57P")  # connection errors, too many connections, shutting down or starting
 _CLIENT_ONLY: Final = frozenset(
     (
-        "channel_binding", "fallback_application_name", "gssencmode", "keepalives", "keepalives_count",
-        "keepalives_idle", "keepalives_interval", "sslcompression", "tcp_user_timeout",
+        "channel_binding", "connect_timeout", "fallback_application_name", "gssencmode", "keepalives",
+        "keepalives_count", "keepalives_idle", "keepalives_interval", "sslcompression", "tcp_user_timeout",
     )
 )  # fmt: skip
-"""Parameters of libpq that asyncpg does not know, and that can be left out."""
+"""Parameters of libpq that asyncpg does not take from an address."""
 
 
 def _as_it_is(time: datetime) -> datetime:
@@ -98,15 +98,9 @@ def make(url: URL) -> Postgres:
     Raises:
         ValueError: The address can't work.
     """
-    query = dict(url.query)
-    for name in _CLIENT_ONLY & query.keys():
-        del query[name]
-    try:
-        timeout = float(str(query.pop("connect_timeout", 60))) or 60.0
-    except ValueError:
-        raise ValueError("connect_timeout in the address is a number of seconds") from None
+    query = {name: value for name, value in url.query.items() if name not in _CLIENT_ONLY}
     address = url.set(drivername="postgresql", query=query)
-    return Postgres(address.render_as_string(hide_password=False), timeout)
+    return Postgres(address.render_as_string(hide_password=False), timeout_of(url.query))
 
 
 def _code(error: DBAPIError) -> str:
