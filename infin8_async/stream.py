@@ -31,10 +31,14 @@ class StreamReport:
 
         retries: Those among them that repeat a failed one.
 
-        complete: Every row that was there from the pull's beginning to its end was handed on. False until the end.
+        complete: Every row that was there from the pull's beginning to its end was handed on. False until the end, and
+            if nothing proves it.
 
-        certified: As many rows were handed on as the platform counted last. False until the end. While calls still
-            arrive a pull is normally complete and not certified.
+        certified: The platform, asked for its count after the last row had been read, counted exactly the rows handed
+            on. False until the end. While calls still arrive a pull is normally complete and not certified.
+
+    Both hold on a platform that counts at one moment and reads rows at another, whichever time of a call it compares. No
+    number shows that a call was removed and another added between two answers: that alone can't be ruled out.
     """
 
     expected: int

@@ -77,7 +77,7 @@ class Outcome:
     report: StreamReport
     error: Exception | None
     there: set[int]  # from beginning to end
-    at_the_end: set[int]
+    at_the_last_count: set[int]
     requests: int
     log: list[str]
 
@@ -92,6 +92,7 @@ class Platform:
     asked: list[_Asked] = field(factory=list)
     requests: int = 0
     log: list[str] = field(factory=list)
+    counted: set[int] = field(factory=set)
     changes: list[tuple[str, int]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -123,7 +124,9 @@ class Platform:
         page, size = int(asked.form["page"]), int(asked.form["per_page"])
         where = f"{asked.form['starttime'][-5:]}-{asked.form['endtime'][-5:]} p{page}"
         if asked.total is None:
-            asked.total = len(self._found(asked.form))
+            found = self._found(asked.form)
+            asked.total = len(found)
+            self.counted = {call for _, call in found}
             self.log.append(f"count {where}: {asked.total}")
         elif asked.body is None:
             rows = self._found(asked.form)[(page - 1) * size : page * size]
@@ -206,7 +209,7 @@ async def _pull(platform: Platform) -> Outcome:
     world = platform.world
     query = CdrQuery(MORNING, MORNING + timedelta(seconds=world.seconds))
     there = {call for _, call in platform.rows}
-    options = {"http_session": platform, "concurrency": world.concurrency, "per_page": world.size}
+    options = {"http_session": platform, "base_url": "http://127.0.0.1", "concurrency": world.concurrency, "per_page": world.size}
     async with Infin8Session(CREDENTIALS, **options) as session:
         stream = session.cdrs(query)
         ids, error = [], None
@@ -215,9 +218,8 @@ async def _pull(platform: Platform) -> Outcome:
                 ids.append(cdr.id)
         except IncompleteResultError as incomplete:
             error = incomplete
-    at_the_end = {call for _, call in platform.rows}
-    inside = {call for second, call in platform.rows if 0 < second < world.seconds}
-    return Outcome(ids, stream.report, error, there & inside, at_the_end & inside, platform.requests, platform.log)
+    there &= {call for _, call in platform.rows}
+    return Outcome(ids, stream.report, error, there, platform.counted, platform.requests, platform.log)
 
 
 def pull(loop: Loop, world: World, choices: Choices) -> Outcome:
