@@ -5,7 +5,8 @@ Keep a database current: back-fill what is missing, then land new calls as they 
     DATABASE_URL=postgresql://user:password@localhost/calls python examples/to_postgres.py
 
 Killed at any moment and started again it goes on where it was: calls and the mark that they were taken are written in
-one transaction. `sqlite:///calls.db` does as well. Needs `infin8-async[postgres]`.
+one transaction. `sqlite:///calls.db` and `mysql://user:password@localhost/calls` do as well. Needs
+`infin8-async[postgres]`.
 """
 
 import asyncio

@@ -87,6 +87,13 @@ class _State(msgspec.Struct):
     version: int = _VERSION
 
 
+def selection(credentials: Credentials, query: CdrQuery) -> str:
+    """Who asks and by which filters, as one short key. Neither the access key nor the query's times count."""
+    account = (credentials.appid, credentials.username, credentials.ip)
+    filters = {name: value for name, value in asdict(query).items() if name not in ("starttime", "endtime")}
+    return sha256(msgspec.json.encode((account, filters), order="sorted")).hexdigest()
+
+
 class Mark:
     """
     The states of one feed, in its checkpoint.
@@ -98,9 +105,7 @@ class Mark:
     """
 
     def __init__(self, checkpoint: Checkpoint, credentials: Credentials, query: CdrQuery) -> None:
-        account = (credentials.appid, credentials.username, credentials.ip)
-        filters = {name: value for name, value in asdict(query).items() if name not in ("starttime", "endtime")}
-        self._of = sha256(msgspec.json.encode((account, filters), order="sorted")).hexdigest()
+        self._of = selection(credentials, query)
         self._checkpoint = checkpoint
 
     async def load(self) -> tuple[datetime, list[int]] | None:

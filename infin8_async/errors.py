@@ -134,9 +134,12 @@ class StoreError(Infin8Error):
 
     Attributes:
         detail: What the database said. Never a value from a record.
+
+        transient: Whether the same may succeed later: the server restarts, or another writer was in the way.
     """
 
     detail: str
+    transient: bool = False
 
     def __str__(self) -> str:
         return self.detail

@@ -17,7 +17,7 @@ settings.load_profile("infin8")
 
 pytest_plugins = ["pytester"]
 
-SERVERS = {"INFIN8_TEST_POSTGRES": "postgresql+asyncpg"}
+SERVERS = {"INFIN8_TEST_POSTGRES": "postgresql+asyncpg", "INFIN8_TEST_MYSQL": "mysql+asyncmy"}
 """The variables that name a database server for the tests, and how to reach it."""
 
 

@@ -34,16 +34,12 @@ CLIENT = {room for rooms in LAYERS[: LAYERS.index(("session",)) + 2] for room in
 
 # Modules that wait for their room to be built.
 MOVING = {
-    "_follow": "_feed", "_checkpoint": "_feed", "_schema": "store",
+    "_follow": "_feed", "_checkpoint": "_feed",
 }  # fmt: skip
 
 UPWARDS = {
     ("session", "_feed"): "session.follow() is the way to a feed",
     ("session", "follow"): "session.follow() is the way to a feed",
-}
-
-BEHIND = {
-    ("store", "_wire"): "what a database holds is read like what the platform sends",
 }
 
 
@@ -128,7 +124,7 @@ def test_the_package_itself_imports_no_more_than_the_client():
 
 def test_what_is_above_the_session_knows_nothing_of_what_is_behind_it():
     above = LAYER["_feed"]
-    wrong = [found for found in ALL if found.rooms[1] in ("_wire", "_pull") and found.rooms not in BEHIND]
+    wrong = [found for found in ALL if found.rooms[1] in ("_wire", "_pull")]
     assert [found for found in wrong if LAYER.get(found.rooms[0], 0) > above] == []
 
 

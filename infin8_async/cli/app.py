@@ -1,4 +1,4 @@
-"""The command line: `infin8 pull`, `count`, `report`, `sync`, `follow`, `sandbox`."""
+"""The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `sandbox`."""
 
 from importlib.metadata import version
 
@@ -6,6 +6,7 @@ from cyclopts import App, CycloptsError
 
 from ..errors import Infin8Error
 from . import DONE, FAILED, USAGE
+from .commands.audit import audit
 from .commands.count import count
 from .commands.follow import follow
 from .commands.pull import pull
@@ -25,7 +26,7 @@ app = App(
     print_error=False,
     result_action="return_value",
 )
-for command in (pull, count, report, sync, follow, sandbox):
+for command in (pull, count, report, sync, audit, follow, sandbox):
     app.command(command)
 
 

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -67,6 +68,42 @@ class Bar:
     ) -> None:
         if self._shown:
             self._progress.stop()
+
+
+class _Days(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text("asking …")
+        return Text(f"{task.completed:,.0f} of {task.total:,.0f} days, {calls(task.fields['received'])}")
+
+
+class DaysBar:
+    """A bar for all days of a sync, and a line for the one under way. Nothing if standard error is no terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        shown = sys.stderr.isatty() and console.is_interactive
+        self._whole = Progress(BarColumn(), _Days(), TimeRemainingColumn(compact=True), console=console)
+        self._line = Progress(TextColumn("{task.description}"), console=console)
+        self._task = self._whole.add_task("", total=None, received=0)
+        self._day = self._line.add_task("")
+        self._live = Live(Group(self._whole, self._line), console=console, transient=True) if shown else None
+
+    def show(self, done: int, days: int, received: int, day: str) -> None:
+        """Show how many days are done, how many calls came, and a text about the day under way."""
+        self._whole.update(self._task, completed=done, total=days, received=received)
+        self._line.update(self._day, description=day)
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
 
 
 def closing(report: StreamReport, counted: int, seconds: float, where: str) -> str:

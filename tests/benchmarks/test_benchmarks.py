@@ -18,7 +18,17 @@ def test_the_command_of_the_readme_runs_and_draws(tmp_path):
     ran = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert ran.returncode == 0, ran.stderr
     rows = {line.split("|")[1].strip() for line in ran.stdout.splitlines() if line.startswith("|")}
-    assert rows >= {"waiting", "working", "per item", "host's loop", "deep window", "unread", "import"}
+    assert rows >= {
+        "waiting",
+        "working",
+        "per item",
+        "host's loop",
+        "deep window",
+        "unread",
+        "landing",
+        "writing",
+        "import",
+    }
     drawn = [element.text for element in ET.parse(picture).iter() if element.tag.endswith("text")]
     assert "infin8_async" in drawn
     assert "gather" in drawn

@@ -588,7 +588,7 @@ class TestSync:
             ran = await against(sandbox, "sync", url, *window)
         assert "300 calls new" in ran.err
 
-    @pytest.mark.parametrize("url", ["calls.db", "mysql://host/calls"])
+    @pytest.mark.parametrize("url", ["calls.db", "oracle://host/calls"])
     def test_an_address_of_no_store_is_wrong_use(self, url):
         ran = infin8("sync", url, "--sandbox")
         assert ran.code == 2
@@ -599,6 +599,50 @@ class TestSync:
         assert ran.code == 1
         assert ran.err.startswith("infin8: ")
         assert "hidden" not in ran.err
+
+    async def test_a_terminal_shows_the_days_and_the_one_under_way(self, tmp_path):
+        async with Sandbox(300, days=3) as sandbox:
+            window = ("--start", "2020-06-10 00:00:00", "--end", "2020-06-12 23:59:59")
+            arguments = ("sync", f"sqlite:///{tmp_path / 'calls.db'}", *window)
+            ran = await asyncio.to_thread(on_terminal, *arguments, env=environment(sandbox))
+        assert ran.code == 0
+        assert "3 of 3 days, 300 calls" in ran.out
+        assert re.search(r"2020-06-12: \d+ of \d+ calls", ran.out)
+
+
+class TestAudit:
+    WINDOW = ("--start", "2020-06-10 00:00:00", "--end", "2020-06-12 23:59:59")
+
+    async def test_says_that_all_agrees_with_one_request(self, tmp_path):
+        url = f"sqlite:///{tmp_path / 'calls.db'}"
+        async with Sandbox(300, days=3) as sandbox:
+            await against(sandbox, "sync", url, *self.WINDOW)
+            before = len(sandbox.requests)
+            ran = await against(sandbox, "audit", url, *self.WINDOW)
+            assert len(sandbox.requests) == before + 1
+            deep = await against(sandbox, "audit", url, *self.WINDOW, "--deep")
+        assert (ran.code, ran.out, ran.err) == (0, "", "300 calls in the store, as on the platform, in number.\n")
+        assert (deep.code, deep.err) == (0, "300 calls in the store, as on the platform, call for call.\n")
+
+    async def test_shows_the_days_that_differ_and_exits_1(self, tmp_path):
+        url = f"sqlite:///{tmp_path / 'calls.db'}"
+        async with Sandbox(300, days=3) as sandbox:
+            await against(sandbox, "sync", url, *self.WINDOW)
+            new = sandbox.add_call(starttime="2020-06-11 12:00:00", endtime="2020-06-11 12:01:00")
+            ran = await against(sandbox, "audit", url, *self.WINDOW)
+            deep = await against(sandbox, "audit", url, *self.WINDOW, "--deep", "--json")
+            assert ran.code == deep.code == 1
+            heading, row = ran.out.splitlines()
+            assert heading.split() == ["day", "in", "the", "store", "on", "the", "platform"]
+            day, held, counted = row.split()
+            assert (day, int(counted) - int(held)) == ("2020-06-11", 1)
+            assert ran.err == "NOT THE SAME: 300 calls in the store, 301 on the platform; 1 day differs.\n"
+            document = json.loads(deep.out)
+            assert (document["agrees"], document["held"], document["counted"]) == (False, 300, 301)
+            assert [(day["day"], day["missing"]) for day in document["days"]] == [("2020-06-11", [new])]
+            ran = await against(sandbox, "sync", url, *self.WINDOW, "--deep")
+            assert "1 call new" in ran.err
+            assert (await against(sandbox, "audit", url, *self.WINDOW, "--deep")).code == 0
 
 
 class TestFollow:

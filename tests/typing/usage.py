@@ -23,7 +23,7 @@ from infin8_async import (
     StreamReport,
 )
 from infin8_async.export import to_csv
-from infin8_async.store import CdrStore, SaveResult, SyncReport
+from infin8_async.store import AuditReport, CdrStore, SaveResult, SyncReport
 from infin8_async.testing import Sandbox
 
 
@@ -81,7 +81,8 @@ async def follow(session: Infin8Session, query: CdrQuery, path: Path) -> None:
 async def keep(session: Infin8Session, query: CdrQuery) -> int:
     async with CdrStore("sqlite:///calls.db") as store:
         assert_type(await store.save([Cdr(id=1)]), SaveResult)
-        assert_type(await store.sync(session, query), SyncReport)
+        assert_type(await store.sync(session, query, deep=True), SyncReport)
+        assert_type(await store.audit(session, query, deep=True), AuditReport)
         async for cdr in store:
             assert_type(cdr, Cdr)
         return await to_csv(store, "calls.csv")

@@ -42,8 +42,8 @@ async def follow(
     Args:
         calls: Which calls.
 
-        to: Also save the calls in this database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. When it is
-            started again, it continues where it was.
+        to: Also save the calls in this database: sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE or
+            mysql://USER:PASSWORD@HOST/DATABASE. When it is started again, it continues where it was.
 
         checkpoint: A file that remembers what has been written. When it is started again, it continues where it was.
 

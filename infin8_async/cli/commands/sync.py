@@ -2,17 +2,19 @@
 
 from datetime import timedelta
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from .. import DONE
 from ..options import CALLS, PLATFORM, Calls, Platform
 from ..output import say
-from ..progress import Bar
+from ..progress import DaysBar
 from ..progress import calls as in_words
 from ..stores import opened
 
 if TYPE_CHECKING:
-    from ...store import SyncProgress
+    from ...store import SyncProgress, SyncReport
 
 
 async def sync(
@@ -20,42 +22,55 @@ async def sync(
     /,
     *,
     calls: Calls = CALLS,
+    deep: Annotated[bool, Parameter(negative="")] = False,
     platform: Platform = PLATFORM,
 ) -> int:
     """
     Bring every call of a window of time into a database.
 
-    It works day by day. Each day is written in one transaction, with a line in a ledger. If you interrupt it and start
-    it again, it continues where it was. A day that has not changed since costs one small request.
+    If the platform counts as many calls of the window as it did before, one small request is all. Otherwise the days
+    that differ are found by counting, and only they are pulled, several at once. If you interrupt it and start it
+    again, it continues where it was.
 
     ```
     infin8 sync sqlite:///calls.db --start "2020-06-01 00:00:00"
     infin8 sync postgresql://user@host/database --last 30d
+    infin8 sync mysql://user@host/database --last 365d --deep
     infin8 sync sqlite:///calls.db --last 7d --sandbox
     ```
 
     Args:
-        store: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.
+        store: sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE or mysql://USER:PASSWORD@HOST/DATABASE.
 
         calls: Which calls.
+
+        deep: Pull every day again, whatever its count says. Calls that changed are updated. Calls that the platform no
+            longer gives get the time in their column "vanished", and stay.
 
         platform: Where the calls are.
     """
     query = calls.query()
     begin = monotonic()
     async with opened(store) as database, platform.session(query) as session:
-        with Bar() as bar:
+        with DaysBar() as bar:
 
             def show(at: "SyncProgress") -> None:
                 day = max(query.starttime, at.window.starttime + timedelta(seconds=1)).date()
-                bar.show(at.received, at.total, f"{day}, day {at.number} of {at.days}")
+                bar.show(at.done, at.days, at.calls, f"{day}: {at.received:,} of {in_words(at.total)}")
 
-            report = await database.sync(session, query, progress=show)
-    saved = report.saved
-    say(
-        f"{in_words(saved.inserted)} new, {saved.updated:,} changed, {saved.unchanged:,} as they were, "
-        f"in {monotonic() - begin:.1f} s; of {report.days:,} {'day' if report.days == 1 else 'days'} "
-        f"{report.unchanged:,} needed no pull, {report.certified:,} now hold exactly what the platform counts.",
-        name=False,
-    )
+            report = await database.sync(session, query, deep=deep, progress=show)
+    say(_closing(report, monotonic() - begin), name=False)
     return DONE
+
+
+def _closing(report: "SyncReport", seconds: float) -> str:
+    """The line that ends a sync."""
+    saved = report.saved
+    gone = f"{report.vanished:,} no longer on the platform, " if report.vanished else ""
+    days = f"of {report.days:,} {'day' if report.days == 1 else 'days'} "
+    pulled = report.days - report.unchanged
+    return (
+        f"{in_words(saved.inserted)} new, {saved.updated:,} changed, {saved.unchanged:,} as they were, {gone}"
+        f"in {seconds:.1f} s; {days}{report.unchanged:,} needed no pull, "
+        f"{report.certified:,} of {pulled:,} pulled were counted by the platform as they were read."
+    )

@@ -1,4 +1,4 @@
-"""A process that lands a week of calls in a store, to be killed: `lander.py sync|follow URL`."""
+"""A process that lands a week of calls in a store, to be killed: `lander.py sync|deep|follow URL`."""
 
 import asyncio
 import sys
@@ -13,8 +13,8 @@ WEEK = CdrQuery(START, START + timedelta(days=7) - timedelta(seconds=1))
 
 async def main(what: str, url: str) -> None:
     async with CdrStore(url) as store, Infin8Session.from_env(per_page=20, concurrency=2) as session:
-        if what == "sync":
-            await store.sync(session, WEEK)
+        if what in ("sync", "deep"):
+            await store.sync(session, WEEK, deep=what == "deep")
         else:
             await store.follow(session, WEEK, interval=timedelta(milliseconds=10))
 
