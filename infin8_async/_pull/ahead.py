@@ -181,14 +181,18 @@ class Ahead:
                 answer = await self._read(query, number, rows, size=rows, refill=lambda: None)
             except NoBodyError:
                 salvage.failed()
-                if salvage.is_hopeless:
-                    raise without_frames(failure) from None
             else:
                 fell |= answer.fell
                 salvage.came(answer.cdrs, answer.total)
                 del answer
-        # One that can be read shows that the platform answers at all.
-        total = await self.count(query) if salvage.total is None else salvage.total
+            if salvage.is_hopeless:
+                raise without_frames(failure)
+        total = salvage.total
+        if total is None:
+            try:
+                total = await self.count(query)  # this shows that the platform answers at all
+            except NoBodyError:
+                raise without_frames(failure) from None
         lost = [Place(query, number) for number in salvage.lost]
         return Answer(page, size, total, fell, salvage.cdrs, lost, is_patched=True)
 

@@ -82,7 +82,7 @@ class Salvage:
 
     @property
     def is_hopeless(self) -> bool:
-        most = max(1, min(_MOST_UNREADABLE, (self._asked + len(self._pages)) // 2))
+        most = max(2, min(_MOST_UNREADABLE, (self._asked + len(self._pages)) // 2))
         return self._failed > most
 
     @property
@@ -151,7 +151,7 @@ def loss(places: Collection[Place], *, rows: int, size: int) -> UnreadableRowsEr
     )
     more = f" and {len(places) - len(named)} more" if len(places) > len(named) else ""
     detail = f"{rows} row{'s' if rows > 1 else ''} could not be read, all others were; with per_page=1: {where}{more}"
-    return UnreadableRowsError(HTTPStatus.OK, -(-named[0].number // max(1, size)), detail, rows)
+    return UnreadableRowsError(int(HTTPStatus.OK), -(-named[0].number // max(1, size)), detail, rows=rows)
 
 
 def _text(query: CdrQuery) -> str:
