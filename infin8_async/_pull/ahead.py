@@ -189,8 +189,9 @@ class Ahead:
                 raise without_frames(failure)
         total = salvage.total
         if total is None:
+            elsewhere = 1 if page > 1 else 2  # a row that can be read shows that the platform answers at all
             try:
-                total = await self.count(query)  # this shows that the platform answers at all
+                total = (await self._read(query, elsewhere, 1, size=1, refill=lambda: None)).total
             except NoBodyError:
                 raise without_frames(failure) from None
         lost = [Place(query, number) for number in salvage.lost]

@@ -8,6 +8,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from profiles import cases
+
 from infin8_async import (
     CdrQuery,
     IncompleteResultError,
@@ -49,8 +50,6 @@ async def test_one_unreadable_row_costs_itself_and_the_error_says_where_it_is(pe
     async with Sandbox(243) as sandbox, session_of(sandbox, per_page=per_page) as session:
         ids = sandbox.ids()
         sandbox.unreadable = {ids[place - 1]}
-        if per_page == place == 1:
-            pytest.skip("the first row of a window read row by row: nothing can be read that shows the count")
         received, error, report = await pull(session)
     assert received == without(ids, place)
     assert isinstance(error, UnreadableRowsError)
@@ -161,7 +160,7 @@ async def test_a_row_that_can_be_read_again_by_the_end_is_no_loss():
 async def test_an_outage_ends_the_pull_after_a_few_requests_as_any_other_error(body, page):
     async with Sandbox(1000) as sandbox, session_of(sandbox, concurrency=4) as session:
         received = []
-        with pytest.raises(ResponseError, match="0 bytes|3 bytes") as caught:
+        with pytest.raises(ResponseError, match=r"[03] bytes") as caught:
             async for cdr in session.cdrs(DAY):
                 received.append(cdr.id)
                 sandbox.recover()
@@ -175,7 +174,7 @@ async def test_an_outage_ends_the_pull_after_a_few_requests_as_any_other_error(b
 async def test_no_other_fault_is_answered_with_smaller_pages(fault):
     async with Sandbox(1000) as sandbox, session_of(sandbox) as session:
         sandbox.fail(None, page=4, **fault)
-        with pytest.raises(Exception, match="HTTP|no complete"):
+        with pytest.raises(Exception, match=r"HTTP|no complete"):
             await session.cdrs(DAY).collect()
         assert {request.per_page for request in sandbox.requests} == {100}
 
