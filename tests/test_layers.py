@@ -34,7 +34,6 @@ CLIENT = {room for rooms in LAYERS[: LAYERS.index(("session",)) + 2] for room in
 
 # Modules that wait for their room to be built.
 MOVING = {
-    "_protocol": "_wire", "_structuring": "_wire", "_transport": "_wire", "_pace": "_wire", "_retries": "_wire",
     "_follow": "_feed", "_checkpoint": "_feed", "_schema": "store",
 }  # fmt: skip
 

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Final
 
 from ..models import Cdr, CdrQuery
+from .divide import SECOND
 
 _BOUNDS: Final = ("[]", "[)", "(]", "()")
+_NEAR: Final = 100  # calls on either side of the middle one, among which a gap is looked for
 _TIMES: Final = ("starttime", "answertime", "endtime")
 
 
@@ -93,7 +95,7 @@ class Known:
             if None in values:  # a time that is missing can't be compared
                 self.rule.possible.pop(name, None)
             if name in self.rule.possible:
-                times += values
+                times.extend(values)
             else:
                 del self._times[name]
         return [cdr for cdr in new if cdr.id not in self._elsewhere] if self._elsewhere else list(new)
@@ -119,13 +121,23 @@ class Known:
         return (min(counts), max(counts)) if counts else (0, len(self.ids))
 
     def middle(self, window: CdrQuery) -> datetime:
-        """The second that has as many known calls of the window before it as after it."""
+        """
+        A second that has about as many known calls of the window before it as after it.
+
+        If there is one, it lies in a gap between two calls: then it does not matter which bounds the platform includes.
+        """
         start, end = window.ends
         for name in self.rule.possible:
             times = self._in_time_order(name)
             first, last = bisect_left(times, start), bisect_right(times, end)
+            middle = (first + last) // 2
+            for place in sorted(
+                range(max(first, middle - _NEAR), min(last - 1, middle + _NEAR)), key=lambda place: abs(place - middle)
+            ):
+                if times[place + 1] - times[place] >= 3 * SECOND:
+                    return times[place] + SECOND
             if first < last:
-                return times[(first + last) // 2]
+                return times[middle]
         return start + (end - start) / 2
 
     def ids_in(self, window: CdrQuery) -> frozenset[int]:

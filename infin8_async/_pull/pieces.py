@@ -11,6 +11,7 @@ from ..models import CdrQuery
 from .divide import cut
 
 _FASTEST_GROWTH: Final = 4  # of the length of a piece: calls come in bursts
+_RECENT: Final = 4  # pieces that tell how long the next one may be: one alone is at the mercy of chance
 
 
 def aim(size: int) -> float:
@@ -38,6 +39,7 @@ class Pieces:
         self._newest_first = newest_first
         self._windows = deque(windows)
         self._pieces: deque[CdrQuery] = deque()
+        self._read: deque[tuple[int, timedelta]] = deque(maxlen=_RECENT)
         self._length: timedelta | None = None  # of the next piece of the first window; None before its first piece
 
     def next(self, most: int) -> list[CdrQuery]:
@@ -49,8 +51,11 @@ class Pieces:
     def done(self, calls: int) -> None:
         """Take note that the next piece has been read, and of how many calls it held."""
         start, end = self._pieces.popleft().ends
+        self._read.append((calls, end - start))
         if self._length is not None:
-            self._length = (end - start) * (min(_FASTEST_GROWTH, self._aim / calls) if calls else _FASTEST_GROWTH)
+            span = sum((seconds for _, seconds in self._read), timedelta())
+            density = sum(held for held, _ in self._read) / self._aim
+            self._length = min(_FASTEST_GROWTH * (end - start), span / density) if density else _FASTEST_GROWTH * (end - start)
 
     def replace(self, pieces: Sequence[CdrQuery]) -> None:
         """Read these pieces, given oldest first, in place of the next one."""

@@ -1,7 +1,7 @@
 """Which pages of the parts of a pull to start now. Decides, never awaits."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, zip_longest
 
 from attrs import define
 
@@ -45,8 +45,7 @@ def plan(parts: Sequence[Part], *, places: int, room: int) -> Iterator[tuple[Cdr
     Yields:
         The query and the number of each page to start.
     """
-    for part, following in pairwise([*parts, None]):
-        assert part is not None
+    for part, following in zip_longest(parts, islice(parts, 1, None)):
         if part.last is None:
             return
         # The next part is opened early, so that its pages can be planned by the time this one's are.

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from datetime import datetime
+from math import ceil
 from typing import Final
 
 from ..errors import PlatformError
@@ -318,7 +319,7 @@ class Window:
                 self._unproven.append(self._query)
                 break
             if rows >= self.size:
-                parts = divide(piece, round(max(total, rows) / aim(self.size)) + 1)
+                parts = divide(piece, max(2, ceil(total / aim(self.size))))
                 if len(parts) > 1:
                     pieces.replace(parts)
                     continue

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import msgspec
-from attrs import define, field
+from attrs import define, evolve, field
 
 from infin8_async import BEIJING, Cdr, CdrQuery, IncompleteResultError
 from infin8_async._pull.scan import Depth, Scan
@@ -14,6 +14,7 @@ from infin8_async._wire.protocol import PageBytes
 from infin8_async.models import Integrity
 
 DAY = datetime(2020, 6, 10, tzinfo=BEIJING)
+LAST_SECOND = 86_399
 WINDOW = CdrQuery(DAY, DAY + timedelta(days=1) - timedelta(seconds=1))
 
 
@@ -27,7 +28,17 @@ class Platform:
 
         before_answer: Called with the platform before each answer is cut; may change `rows`.
 
-        turns: How many turns of the loop a request takes before its answer is cut.
+        counted: The ids of all calls when something was counted last.
+
+        most_turns: How many turns of the loop a request takes at most before it is counted, and then before it is read.
+
+        deep: Windows of more rows are divided.
+
+        snapshot: Count and rows of an answer come from one moment. If not, calls may come and go between the two.
+
+        compares: Which time of a call a window filters. A call is answered after some seconds, or never, and lasts.
+
+        stale: How many answers to a query a count is kept for.
     """
 
     rows: list[tuple[int, int]]
@@ -39,9 +50,14 @@ class Platform:
     seed: int = 0
     most_turns: int = 0
     deep: int = 50_000
+    snapshot: bool = True
+    compares: str = "starttime"
+    stale: int = 0
     before_answer: Callable[["Platform"], None] = lambda _: None
     requests: list[tuple[CdrQuery, int]] = field(factory=list)
     chance: random.Random = field(init=False)
+    counted: set[int] = field(init=False, factory=set)
+    _counts: dict[CdrQuery, tuple[int, int]] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -53,7 +69,11 @@ class Platform:
         start, end = ((end - DAY).total_seconds() for end in query.ends)
         after = start.__le__ if self.bounds[0] == "[" else start.__lt__
         until = end.__ge__ if self.bounds[1] == "]" else end.__gt__
-        found = [row for row in self.rows if after(row[0]) and until(row[0])]
+        if self.compares == "starttime":
+            found = [row for row in self.rows if after(row[0]) and until(row[0])]
+        else:
+            compared = ((row, times(*row)[self.compares]) for row in self.rows)
+            found = [row for row, at in compared if at is not None and after(at) and until(at)]
         if self.shuffled_ties:
             self.chance.shuffle(found)
             found.sort(key=lambda row: row[0], reverse=self.newest_first)
@@ -62,7 +82,11 @@ class Platform:
         else:
             found.sort(reverse=self.newest_first)
         rows = [
-            {"id": call, "starttime": f"{DAY + timedelta(seconds=second):%Y-%m-%d %H:%M:%S}"}
+            {"id": call}
+            | {
+                name: "" if at is None else f"{DAY + timedelta(seconds=at):%Y-%m-%d %H:%M:%S}"
+                for name, at in times(second, call).items()
+            }
             for second, call in found[(page - 1) * size : page * size]
         ]
         return PageBytes(page, size, len(found), 200, msgspec.Raw(msgspec.json.encode(rows)))
@@ -72,7 +96,18 @@ class Platform:
             await asyncio.sleep(0)
         self.before_answer(self)
         self.requests.append((query, page))
-        return self.answer(query, page, size)
+        if self.snapshot and not self.stale:
+            return self.answer(query, page, size)
+        left, total = self._counts.get(query, (0, 0))
+        if not left:
+            left, total = self.stale + 1, self.answer(query, page, size).total
+            self.counted = {call for second, call in self.rows if times(second, call)[self.compares] is not None}
+        self._counts[query] = left - 1, total
+        if not self.snapshot:
+            for _ in range(self.chance.randint(0, self.most_turns)):
+                await asyncio.sleep(0)
+            self.before_answer(self)
+        return evolve(self.answer(query, page, size), total=total)
 
     def start(self, query: CdrQuery, page: int, rows: int) -> "asyncio.Task[PageBytes]":
         return asyncio.get_running_loop().create_task(self.fetch(query, page, rows))
@@ -88,6 +123,16 @@ class Platform:
         )
 
 
+def times(second: int, call: int) -> dict[str, int | None]:
+    """The times of a call: one in three is never answered, the others are after some seconds."""
+    waited, talked = call * 7 % 20, call * 37 % 300
+    return {
+        "starttime": second,
+        "answertime": second + waited if call % 3 else None,
+        "endtime": second + waited + talked * (call % 3 > 0),
+    }
+
+
 async def read(scan: Scan) -> tuple[list[Cdr], IncompleteResultError | None]:
     """All that a scan gives, and the error in which it ends."""
     cdrs: list[Cdr] = []
@@ -99,3 +144,13 @@ async def read(scan: Scan) -> tuple[list[Cdr], IncompleteResultError | None]:
     finally:
         await scan.aclose()
     return cdrs, None
+
+
+def rows_of(page: PageBytes) -> list[dict[str, object]]:
+    """The rows of a page as they came."""
+    return msgspec.json.decode(page._rows)
+
+
+def page_of(page: PageBytes, rows: list[dict[str, object]]) -> PageBytes:
+    """A page with other rows."""
+    return PageBytes(page.page, page.per_page, page.total, page.status, msgspec.Raw(msgspec.json.encode(rows)))

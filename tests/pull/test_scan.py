@@ -10,11 +10,11 @@ from clock import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from profiles import cases
-from simulation import DAY, WINDOW, Platform, read
+from simulation import DAY, LAST_SECOND, WINDOW, Platform, read
 
 from infin8_async import IncompleteResultError
 
-LAST_SECOND = 86_399
+
 
 ROWS = st.integers(0, 70).flatmap(lambda n: st.lists(st.integers(1, LAST_SECOND - 1), min_size=n, max_size=n))
 PLATFORMS = st.builds(
