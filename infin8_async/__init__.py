@@ -15,6 +15,7 @@ from .errors import (
     StoreError,
     SystemFailureError,
     TransportError,
+    UnreadableRowsError,
 )
 from .models import (
     BEIJING,
@@ -58,4 +59,5 @@ __all__ = [
     "StreamReport",
     "SystemFailureError",
     "TransportError",
+    "UnreadableRowsError",
 ]

@@ -64,6 +64,23 @@ class ResponseError(Infin8Error):
 
 
 @define
+class UnreadableRowsError(ResponseError):
+    """
+    The platform gives no JSON for some rows, such as an empty body for a name in a wrong encoding.
+
+    All rows that could be read have been given before this is raised. `detail` says where the others are.
+
+    Attributes:
+        rows: How many could not be read.
+
+        transient: Always True: a row is readable again once it has been mended on the platform.
+    """
+
+    rows: int = 0
+    transient: bool = True
+
+
+@define
 class PlatformError(Infin8Error):
     """
     The platform's own refusal.

@@ -135,6 +135,7 @@ class Infin8Session:
 
             - `PlatformError` where the platform refuses,
             - `TransportError` and `ResponseError` where a page can't be had or read, retries spent,
+            - `UnreadableRowsError` where the platform can't encode rows, after all others of the pull,
             - `IncompleteResultError` where rows moved and could not all be found again,
 
             each after every row of the pages before it.
@@ -144,11 +145,11 @@ class Infin8Session:
         transport = self._entered()
         tally = Tally()
 
-        def start(window: CdrQuery, number: int, rows: int | None) -> "asyncio.Task[PageBytes]":
+        def start(window: CdrQuery, number: int, rows: int) -> "asyncio.Task[PageBytes]":
             self._entered()
-            return transport.start(transport.fetch(window, number, rows or self._per_page, tally))
+            return transport.start(transport.fetch(window, number, rows, tally))
 
-        scan = Scan(query, start, concurrency=self._concurrency, integrity=integrity)
+        scan = Scan(query, start, concurrency=self._concurrency, per_page=self._per_page, integrity=integrity)
         return CdrStream(scan, tally)
 
     def follow(

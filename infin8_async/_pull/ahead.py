@@ -1,24 +1,25 @@
 """Reading ahead: pages under way before anybody asks for them, bounded, and owned by somebody who ends them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from attrs import define, frozen
 
-from .._wire.protocol import PageBytes, without_frames
+from .._wire.protocol import NoBodyError, PageBytes, without_frames
 from .._wire.transport import cancel, result_of
 from ..errors import ResponseError
 from ..models import Cdr, CdrQuery
+from .salvage import Place, Salvage
 
 _PORTION: Final = 100  # rows structured before the host's loop gets its turn: about half a millisecond of work
 
 _COUNT: Final = 0  # in place of a page's number
 
-Start = Callable[[CdrQuery, int, int | None], "asyncio.Task[PageBytes]"]
-"""Begins to fetch one page of a query, of that many rows, or of the session's."""
+Start = Callable[[CdrQuery, int, int], "asyncio.Task[PageBytes]"]
+"""Begins to fetch one page of a query, of that many rows."""
 
 
 @define
@@ -42,6 +43,10 @@ class Answer:
         fell: Count or rows show fewer calls than had been counted before this page was asked for: some were removed.
 
         cdrs: Its rows.
+
+        lost: Where it has rows that can't be read.
+
+        is_patched: It was put together from smaller pages, which were cut at different moments: it proves nothing.
     """
 
     page: int
@@ -49,6 +54,13 @@ class Answer:
     total: int
     fell: bool
     cdrs: list[Cdr]
+    lost: Sequence[Place] = ()
+    is_patched: bool = False
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has, readable or not."""
+        return len(self.cdrs) + len(self.lost)
 
 
 class Ahead:
@@ -56,12 +68,20 @@ class Ahead:
     Pages under way that nobody has read yet: at most *places*, whatever the reader does.
 
     A page that is finished but unread keeps its place, so memory is bounded by *places* pages.
+
+    Args:
+        start: Begins to fetch a page.
+
+        places: The most pages under way or unread.
+
+        per_page: How many rows to ask for.
     """
 
-    def __init__(self, start: Start, places: int) -> None:
+    def __init__(self, start: Start, places: int, *, per_page: int) -> None:
         self._start = start
         self.places: Final = places
-        self._requests: dict[tuple[CdrQuery, int], _Request] = {}
+        self._per_page = per_page
+        self._requests: dict[tuple[CdrQuery, int, int], _Request] = {}
         self._counted: dict[CdrQuery, int] = {}
         self._closed = False
 
@@ -81,21 +101,22 @@ class Ahead:
         """How many more pages may be started."""
         return self.places - len(self._requests)
 
-    def start(self, query: CdrQuery, page: int) -> None:
-        """Have a page fetched, to be read later."""
-        if (query, page) not in self._requests:
-            self._begin(query, page, None)
+    def start(self, query: CdrQuery, page: int, *, rows: int = 0) -> None:
+        """Have a page fetched, to be read later; of *rows* rows, if that is not what is asked for anyway."""
+        rows = rows or self._per_page
+        if (query, page, rows) not in self._requests:
+            self._begin(query, page, rows)
 
-    def _begin(self, query: CdrQuery, page: int, rows: int | None) -> None:
+    def _begin(self, query: CdrQuery, page: int, rows: int) -> None:
         if self._closed:
             raise RuntimeError("the stream was closed meanwhile")
         task = self._start(query, page or 1, rows)
         task.add_done_callback(partial(_note, self._counted, query))  # it must not keep this object alive
-        self._requests[query, page] = _Request(task, self._counted.get(query, 0))
+        self._requests[query, page, rows] = _Request(task, self._counted.get(query, 0))
 
     def peek(self, query: CdrQuery, page: int) -> PageBytes | None:
         """A page that was started, if it has come by now. It stays to be read."""
-        request = self._requests.get((query, page))
+        request = self._requests.get((query, page, self._per_page))
         if request is None or not request.task.done() or request.task.cancelled() or request.task.exception():
             return None
         return request.task.result()
@@ -105,6 +126,8 @@ class Ahead:
     ) -> Answer:
         """
         Wait for a page, free its place, and make records of its rows. One that was not started is fetched now.
+
+        A page that the platform can't encode is read in smaller ones, as far as that is possible.
 
         Args:
             query: The window.
@@ -120,9 +143,23 @@ class Ahead:
 
             RuntimeError: The stream or its session was closed meanwhile.
         """
-        self.start(query, page)
-        request = self._requests[query, page]
-        taken = await self._take(query, page)
+        try:
+            return await self._read(query, page, self._per_page, size=size, refill=refill)
+        except NoBodyError as error:
+            failure = error
+        answer = await self._salvage(query, page, size or await self._size_by_second_page(query), failure)
+        refill()
+        return answer
+
+    async def count(self, query: CdrQuery) -> int:
+        """Ask for nothing but the platform's count: one small request."""
+        self._begin(query, _COUNT, 1)
+        return (await self._take(query, _COUNT, 1)).total
+
+    async def _read(self, query: CdrQuery, page: int, rows: int, *, size: int, refill: Callable[[], None]) -> Answer:
+        self.start(query, page, rows=rows)
+        request = self._requests[query, page, rows]
+        taken = await self._take(query, page, rows)
         refill()
         cdrs = await structured(taken)
         length = (page - 1) * size + len(cdrs) if len(cdrs) < size else taken.total  # as its rows show it
@@ -131,16 +168,47 @@ class Ahead:
             self._counted[query] = taken.total
         return Answer(taken.page, taken.per_page, taken.total, fell, cdrs)
 
-    async def count(self, query: CdrQuery) -> int:
-        """Ask for nothing but the platform's count: one small request."""
-        self._begin(query, _COUNT, 1)
-        return (await self._take(query, _COUNT)).total
+    async def _salvage(self, query: CdrQuery, page: int, size: int, failure: NoBodyError) -> Answer:
+        """Read a page in smaller ones. If they can't be read either, it was no row's fault: raise as without them."""
+        salvage = Salvage(range((page - 1) * size, page * size), total=self._counted.get(query, 0))
+        fell = False
+        while salvage.pages:
+            number, rows = salvage.pages[0]
+            for ahead, _ in salvage.pages:
+                if self.room > 0:
+                    self.start(query, ahead, rows=rows)
+            try:
+                answer = await self._read(query, number, rows, size=rows, refill=lambda: None)
+            except NoBodyError:
+                salvage.failed()
+            else:
+                fell |= answer.fell
+                salvage.came(answer.cdrs, answer.total)
+                del answer
+            if salvage.is_hopeless:
+                raise without_frames(failure)
+        total = salvage.total
+        if total is None:
+            elsewhere = 1 if page > 1 else 2  # a row that can be read shows that the platform answers at all
+            try:
+                total = (await self._read(query, elsewhere, 1, size=1, refill=lambda: None)).total
+            except NoBodyError:
+                raise without_frames(failure) from None
+        lost = [Place(query, number) for number in salvage.lost]
+        return Answer(page, size, total, fell, salvage.cdrs, lost, is_patched=True)
 
-    async def _take(self, query: CdrQuery, page: int) -> PageBytes:
+    async def _size_by_second_page(self, query: CdrQuery) -> int:
+        """How many rows a full page has if the first one can't be read: a platform that caps pages echoes its cap."""
+        self.start(query, 2)
+        await asyncio.wait([self._requests[query, 2, self._per_page].task])
+        second = self.peek(query, 2)
+        return self._per_page if second is None else second.per_page
+
+    async def _take(self, query: CdrQuery, page: int, rows: int) -> PageBytes:
         try:
-            return await result_of(self._requests[query, page].task, owner="stream or its session")
+            return await result_of(self._requests[query, page, rows].task, owner="stream or its session")
         finally:
-            self._requests.pop((query, page), None)
+            self._requests.pop((query, page, rows), None)
 
     async def aclose(self) -> None:
         """Cancel everything, and wait until it has ended. Nothing can be started any more."""

@@ -14,6 +14,7 @@ from .ahead import Ahead, Answer, Start
 from .divide import direction, divide
 from .known import Known, TimeRule
 from .planner import Part, pages, plan
+from .salvage import Place, loss
 from .window import Window
 
 _MOST_PARTS: Final = 64  # of one division; a part that is still deep is divided again when its turn comes
@@ -47,6 +48,8 @@ class Scan:
 
         concurrency: The most pages that are read ahead.
 
+        per_page: How many rows a page is asked for.
+
         integrity: See `Infin8Session.cdrs`.
 
         depth: When a window is divided.
@@ -71,11 +74,12 @@ class Scan:
         start: Start,
         *,
         concurrency: int,
+        per_page: int,
         integrity: Integrity,
         depth: Depth = Depth(),  # it is frozen
     ) -> None:
         self._query = query
-        self._ahead = Ahead(start, concurrency)
+        self._ahead = Ahead(start, concurrency, per_page=per_page)
         self._integrity = integrity
         self._depth = depth
         self._rule = TimeRule()
@@ -84,6 +88,7 @@ class Scan:
         self._direction = 0
         self._duplicates = 0
         self._recovered = 0
+        self._lost: set[Place] = set()
         self.size = 0
         self.total: int | None = None
         self.expected = 0
@@ -97,6 +102,8 @@ class Scan:
 
         Raises:
             Infin8Error: A page could not be fetched or read. All rows of the pages before it have been given.
+
+            UnreadableRowsError: The platform can't encode some rows. All others have been given.
 
             IncompleteResultError: Rows moved, and could not all be found again. All that were found have been given.
         """
@@ -140,7 +147,9 @@ class Scan:
                     del cdrs
             await self._ahead.discard(part.query)
             self._ahead.forget(part.query)
-            incomplete += not window.proven
+            if not window.proven:
+                self._lost |= window.lost
+                incomplete += not window.lost
             missed |= window.certainly_missed
             fell |= window.fell
             if missed and self._integrity == "raise":
@@ -151,11 +160,13 @@ class Scan:
                 elsewhere = window.known.ids_in(self._parts[0].query)
             elif divided and self._integrity != "off":
                 self.total = await self._ahead.count(query)
-                missed |= self.received < min(self.expected, self.total) and not fell
+                missed |= self.received + len(self._lost) < min(self.expected, self.total) and not fell
             else:
                 self.total = window.total
-        self.complete = not incomplete and not missed and not self._parts
+        self.complete = not incomplete and not missed and not self._lost and not self._parts
         self.certified = self.complete and not fell and self.received == self.total
+        if self._lost:
+            raise loss(self._lost, rows=max(1, (self.total or 0) - self.received), size=self.size)
         if (self._integrity == "repair" and not self.complete) or (self._integrity == "raise" and missed):
             raise IncompleteResultError(self.total or 0, self.received)
 
@@ -180,7 +191,7 @@ class Scan:
     async def _open(self, part: Part) -> Answer:
         """Read the first page of a part."""
         part.planned = max(part.planned, 1)
-        first = await self._ahead.read(part.query, 1)
+        first = await self._ahead.read(part.query, 1, size=self.size)
         if self.total is None:
             self.total = self.expected = first.total
             self._direction = direction(first.cdrs)

@@ -14,6 +14,7 @@ from .divide import SECOND, around, cut, direction, divide
 from .known import Known
 from .pieces import Pieces, aim
 from .planner import Part, pages
+from .salvage import Place
 
 _MOST_MOVES: Final = 3  # pages that show a moving list, before the rest is read by time instead of by place
 _MOST_BARREN: Final = 16  # pages in a row without a new call: page numbers lead nowhere
@@ -57,6 +58,9 @@ class Window:
         recovered: How many calls were found that page numbers had missed.
 
         proven: Every call that was there from beginning to end has been handed on.
+
+        lost: Where rows are that can't be read. Nobody knows which calls they are, so they are no known calls, and
+            nothing that holds one is proven.
     """
 
     def __init__(
@@ -76,14 +80,17 @@ class Window:
         self._ahead = ahead
         self._integrity = integrity
         self._plan = plan
-        rows = len(first.cdrs)
+        rows = first.rows
         # A platform may cap its pages in silence: then a first page with fewer rows than were asked for is full.
         self.size = rows if 0 < rows < first.total else max(rows, first.per_page)
         self._direction = direction(first.cdrs)
         self.expected = self.total = first.total
         self.fell = False
         self.duplicates = self.recovered = 0
-        self.proven = first.total <= rows < self.size  # one answer that is not full shows all there is
+        self.lost: set[Place] = set()
+        self.proven = (
+            first.total <= rows < self.size and not first.is_patched
+        )  # one answer that is not full shows all there is
         self._unproven = [part.query]
         self._rest: list[tuple[CdrQuery, float]] = []  # to be read by time instead of by place, and how many calls
         self._withheld = False  # the platform counts calls that it does not give
@@ -101,17 +108,18 @@ class Window:
     @property
     def certainly_missed(self) -> bool:
         """Whether calls are missing for certain, not just possibly."""
-        return not self.proven and len(self.known.ids) < min(self.expected, self.total)
+        return not self.proven and self._accounted_for < min(self.expected, self.total)
 
     async def _by_place(self) -> AsyncGenerator[list[Cdr]]:
         """Page after page. If the list is seen to move, the rest is left to be read by time."""
         page, self._first = self._first, None
         number, moves, barren = 1, 0, 0
         while page is not None:
-            calls, rows = len(self.known.ids), len(page.cdrs)
+            calls, rows = len(self.known.ids), page.rows
             cdrs = self.known.admit(page.cdrs)
-            duplicates = rows - (len(self.known.ids) - calls)
-            times = (page.cdrs[0].starttime, page.cdrs[-1].starttime) if rows else (None, None)
+            duplicates = len(page.cdrs) - (len(self.known.ids) - calls)
+            times = (page.cdrs[0].starttime, page.cdrs[-1].starttime) if page.cdrs else (None, None)
+            self.lost.update(page.lost)
             short = rows < min(self.size, page.total - (number - 1) * self.size)
             moves += page.total != self.total or duplicates > 0
             self.duplicates += duplicates
@@ -167,11 +175,11 @@ class Window:
         if self.proven or self._integrity == "off":
             return
         self._plan()  # the next part comes while this one is proved
-        proven, cdrs = await self._look(self._query)
+        accounted_for, cdrs = await self._look(self._query)
         self.recovered += len(cdrs)
         yield cdrs
-        self.proven = proven and not self._withheld
-        if self.proven or self._integrity == "raise":
+        self.proven = accounted_for and not self._withheld and not self.lost
+        if self.proven or (accounted_for and self.lost) or self._integrity == "raise":
             return
         recovered = self.recovered
         async with aclosing(self._repair()) as batches:
@@ -191,11 +199,12 @@ class Window:
         its place.
 
         Returns:
-            Whether that proves the window, and the calls that were not known.
+            Whether that proves the window, and the calls that were not known. If rows of it can't be read, nothing
+            proves it: then whether they and the known calls are as many as are counted.
         """
         found: list[Cdr] = []
         while True:
-            _, known = self._known_in(window)
+            known = self._known_in(window)[1] + self._lost_in(window)
             number = self._end_of(window)
             at_the_end = known == (number - 1) * self.size > 0  # the page begins where the calls end
             try:
@@ -204,11 +213,13 @@ class Window:
                 if not at_the_end:
                     raise
                 return await self._ahead.count(window) == known and not self.fell, found
-            rows, total = len(answer.cdrs), answer.total
+            rows, total = answer.rows, answer.total
             cdrs = self.known.admit(answer.cdrs, window=window)
             found += cdrs
             if cdrs and rows == self.size and self._requests <= self._allowance:
                 continue  # the list is longer than it was counted
+            if window == self._query:
+                self.lost.update(answer.lost)
             length = (number - 1) * self.size + rows
             if at_the_end and not cdrs and (rows == self.size or rows == total == 0):
                 length = total = await self._ahead.count(
@@ -218,8 +229,9 @@ class Window:
             self.fell |= answer.fell or total < least
             if window == self._query:
                 self.total = total
-            proven = least == most == total == length and (rows < self.size or at_the_end)
-            return proven and not self.fell, found
+            lost = self._lost_in(window)
+            accounted_for = least + lost == most + lost == total == length and (rows < self.size or at_the_end)
+            return accounted_for and not self.fell and (lost > 0 or not answer.is_patched), found
 
     async def _repair(self) -> AsyncGenerator[list[Cdr]]:
         """Find the calls that were missed in what is unproven, in no particular order."""
@@ -295,8 +307,10 @@ class Window:
                 if self._ahead.room > 0:
                     self._ahead.start(ahead, 1)
             answer = await self._ask(piece, 1)
-            rows, total = len(answer.cdrs), answer.total
+            rows, total, is_patched = answer.rows, answer.total, answer.is_patched
             cdrs = self.known.admit(answer.cdrs, window=piece)
+            if rows < self.size:
+                self.lost.update(answer.lost)
             del answer
             yield cdrs
             del cdrs
@@ -319,6 +333,8 @@ class Window:
                     doubts, held = doubts + 1, rows
                     continue
                 self._withheld = True
+            if is_patched:
+                self._unproven.append(piece)
             doubts, held = 0, -1
             pieces.done(rows)
             self._ahead.forget(piece)
@@ -330,6 +346,7 @@ class Window:
         found: set[int] = set()
         for _ in range(_ROUNDS):
             number, last, rows = 0, 1, self.size
+            lost: set[Place] = set()
             while rows == self.size:
                 number += 1
                 if self._requests > self._allowance:
@@ -342,14 +359,18 @@ class Window:
                 if answer.fell:
                     found.clear()
                 found.update(cdr.id for cdr in answer.cdrs)
-                rows, total = len(answer.cdrs), answer.total
+                lost.update(answer.lost)
+                rows, total = answer.rows, answer.total
                 last = pages(total, self.size)
                 yield self.known.admit(answer.cdrs, window=piece)
             await self._ahead.discard(piece)
-            if len(found) == total == (number - 1) * self.size + rows:
+            if len(found) + len(lost) == total == (number - 1) * self.size + rows:
+                if lost or answer.is_patched:
+                    break
                 return
             if len(found) > total:
                 found.clear()  # some of them are gone
+        self.lost |= lost
         self._unproven.append(piece)
 
     async def _ask(self, window: CdrQuery, number: int) -> Answer:
@@ -363,7 +384,15 @@ class Window:
 
     def _end_of(self, window: CdrQuery) -> int:
         """The number of the page on which the known calls of a window end."""
-        return self._known_in(window)[1] // self.size + 1
+        return (self._known_in(window)[1] + self._lost_in(window)) // self.size + 1
+
+    def _lost_in(self, window: CdrQuery) -> int:
+        """How many rows of the window can't be read. In which piece of it they are is not known."""
+        return len(self.lost) if window == self._query else 0
+
+    @property
+    def _accounted_for(self) -> int:
+        return len(self.known.ids) + len(self.lost)
 
     @property
     def _allowance(self) -> int:

@@ -106,6 +106,10 @@ class PageBytes:
             raise ResponseError(self.status, self.page, f"{where} {error.reason}") from None
 
 
+class NoBodyError(ResponseError):
+    """Success and nothing else: what PHP's `json_encode` makes of rows that it can't encode."""
+
+
 class _Data(msgspec.Struct):
     data: msgspec.Raw
     total: int
@@ -175,10 +179,11 @@ def read_page(
     try:
         data = _read_data(_as_utf8(body, content_type), per_page, secret)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        kind = masked(content_type or "no content type", secret)
+        content = masked(content_type or "no content type", secret)
         ok = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-        detail = f"not JSON but {kind}, {len(body)} bytes" if ok else _phrase(status, headers, secret)
-        raise ResponseError(status, page, detail, transient=ok) from None
+        detail = f"not JSON but {content}, {len(body)} bytes" if ok else _phrase(status, headers, secret)
+        kind = NoBodyError if ok and not body.strip() else ResponseError
+        raise kind(status, page, detail, transient=ok) from None
     except _UndocumentedError as error:
         raise ResponseError(status, page, str(error)) from None
     if status >= HTTPStatus.BAD_REQUEST:

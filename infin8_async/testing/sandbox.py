@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import partial
 from math import inf
@@ -70,6 +70,9 @@ class Sandbox:
 
         credentials: The credentials that it accepts; its own if not given.
 
+        unreadable: Ids of calls that it can't encode. An answer with one of them is an empty body with status 200, as
+            when PHP's `json_encode` meets a text in a wrong encoding. The set may change while the sandbox runs.
+
         permitted: False makes it refuse everybody with code 1006.
 
         on_request: Called with each request before it is answered, and awaited if it returns an awaitable. Use it to
@@ -85,6 +88,8 @@ class Sandbox:
 
     Attributes:
         requests: Every request, in the order of arrival.
+
+        unreadable: The ids of the calls that it can't encode.
 
         in_flight: Requests being answered at this moment.
 
@@ -108,6 +113,7 @@ class Sandbox:
         latency: Latency = 0.0,
         live: float = 0.0,
         credentials: Credentials = _CREDENTIALS,
+        unreadable: Iterable[int] = (),
         permitted: bool = True,
         on_request: OnRequest | None = None,
         between: OnRequest | None = None,
@@ -135,6 +141,7 @@ class Sandbox:
         self.between = between
         self.latency = latency
         self.requests: list[SandboxRequest] = []
+        self.unreadable = set(unreadable)
         self.in_flight = 0
         self.most_in_flight = 0
         self._store = Store(history(seed, calls, midnight, days), order=order, ties=ties, seed=seed)
@@ -325,26 +332,28 @@ class Sandbox:
         if fault is not None and fault.code is not None:
             return web.json_response(refusal(fault.code, fault.msg))
         code = check(request, self.credentials, permitted=self._permitted)
-        answer = json.encode(await self._page(request) if code == 1 else refusal(code))
+        answer = await self._page(request) if code == 1 else json.encode(refusal(code))
         if fault is not None:
             return await suffer(fault, http, answer, self._closing)
         return web.Response(body=answer, content_type="application/json")
 
-    async def _page(self, request: SandboxRequest) -> dict[str, object]:
+    async def _page(self, request: SandboxRequest) -> bytes:
         selection = self._select(request.form)
         size = min(request.per_page, self._max_per_page)
         total = self._count(selection)
         if not self._snapshot:
             await asyncio.sleep(0)
             await _act(self.between, request)
-        rows = self._store.rows(selection, limit=size, offset=(request.page - 1) * size)
+        rows = list(self._store.rows(selection, limit=size, offset=(request.page - 1) * size))
+        if self.unreadable and any(int(_decode(row)["id"]) in self.unreadable for row in rows):
+            return b""
         data = {
             "data": Raw(f"[{','.join(rows)}]".encode()),
             "page": request.page,
             "per_page": size,
             "total": total,
         }
-        return {"code": 1, "msg": MESSAGES[1], "data": data}
+        return json.encode({"code": 1, "msg": MESSAGES[1], "data": data})
 
     def _count(self, selection: Selection) -> int:
         """The count for an answer: the one that is kept for this query, or a new one if that is too old."""

@@ -109,12 +109,17 @@ class Platform:
             self.before_answer(self)
         return evolve(self.answer(query, page, size), total=total)
 
-    def start(self, query: CdrQuery, page: int, rows: int | None) -> "asyncio.Task[PageBytes]":
-        return asyncio.get_running_loop().create_task(self.fetch(query, page, rows or self.size))
+    def start(self, query: CdrQuery, page: int, rows: int) -> "asyncio.Task[PageBytes]":
+        return asyncio.get_running_loop().create_task(self.fetch(query, page, rows))
 
     def scan(self, concurrency: int = 4, integrity: Integrity = "repair", query: CdrQuery = WINDOW) -> Scan:
         return Scan(
-            query, self.start, concurrency=concurrency, integrity=integrity, depth=Depth(self.deep, self.deep * 3 // 5)
+            query,
+            self.start,
+            concurrency=concurrency,
+            per_page=self.size,
+            integrity=integrity,
+            depth=Depth(self.deep, self.deep * 3 // 5),
         )
 
 
