@@ -86,6 +86,11 @@ class Scan:
         self._parts: deque[Part] = deque()
         self._window: Window | None = None
         self._direction = 0
+        self._divided = False
+        self._elsewhere: Container[int] = ()  # ids of the part before, as far as the next one may hold them
+        self._incomplete = 0  # parts that could not be proved
+        self._missed = False  # calls are missing for certain
+        self._fell = False  # calls were removed meanwhile
         self._duplicates = 0
         self._recovered = 0
         self._lost: set[Place] = set()
@@ -109,66 +114,67 @@ class Scan:
         """
         query = self._query.until_now()
         self._parts.append(Part(query))
-        elsewhere: Container[int] = ()
-        divided, incomplete, missed, fell = False, 0, False, False
-        while self._parts and (incomplete < _MOST_INCOMPLETE or self._integrity != "repair"):
-            part = self._parts[0]
-            first = await self._open(part)
-            if divided and not self._rule.possible and first.total >= self.expected:
-                # The platform does not filter by time: any part is the whole.
-                divided = False
-                self._parts = deque([part])
-            elif parts := self._divide(part, first):
-                divided = True
-                self._parts.popleft()
-                self._parts.extendleft(map(Part, reversed(parts)))
-                del first
-                continue
-            window = self._window = Window(
-                part,
-                first,
-                self._ahead,
-                Known(self._rule, elsewhere),
-                integrity=self._integrity,
-                plan=self._plan,
-            )
-            del first
-            self.size = window.size
-            part.last = pages(window.total, window.size)
-            self._plan()
+        while self._parts and (self._incomplete < _MOST_INCOMPLETE or self._integrity != "repair"):
+            window = self._window = await self._next_window()
             async with aclosing(window.rows()) as batches:
                 async for cdrs in batches:
-                    if not divided:
-                        self.total = window.total
+                    if not self._divided:
+                        self.total = window.proof.total
                     if cdrs:
                         self.received += len(cdrs)
                         yield cdrs
                     # A page is let go before the next is made: two of them alive cost a sixth of the time.
                     del cdrs
-            await self._ahead.discard(part.query)
-            self._ahead.forget(part.query)
-            if not window.proven:
-                self._lost |= window.lost
-                incomplete += not window.lost
-            missed |= window.certainly_missed
-            fell |= window.fell
-            if missed and self._integrity == "raise":
+            await self._close(window)
+            if self._missed and self._integrity == "raise":
                 break
-            self._parts.popleft()
-            self._duplicates, self._recovered, self._window = self.duplicates, self.recovered, None
-            if self._parts:
-                elsewhere = window.known.ids_in(self._parts[0].query)
-            elif divided and self._integrity != "off":
-                self.total = await self._ahead.count(query)
-                missed |= self.received + len(self._lost) < min(self.expected, self.total) and not fell
-            else:
-                self.total = window.total
-        self.complete = not incomplete and not missed and not self._lost and not self._parts
-        self.certified = self.complete and not fell and self.received == self.total
+        if self._divided and not self._parts and self._integrity != "off":
+            self.total = await self._ahead.count(query)
+            self._missed |= self.received + len(self._lost) < min(self.expected, self.total) and not self._fell
+        self.complete = not (self._incomplete or self._missed or self._lost or self._parts)
+        self.certified = self.complete and not self._fell and self.received == self.total
         if self._lost:
             raise loss(self._lost, rows=max(1, (self.total or 0) - self.received), size=self.size)
-        if (self._integrity == "repair" and not self.complete) or (self._integrity == "raise" and missed):
+        if (self._integrity == "repair" and not self.complete) or (self._integrity == "raise" and self._missed):
             raise IncompleteResultError(self.total or 0, self.received)
+
+    async def _next_window(self) -> Window:
+        """Open the first of the parts, and divide it as long as it is too deep."""
+        while True:
+            part = self._parts[0]
+            first = await self._open(part)
+            if self._divided and not self._rule.possible and first.total >= self.expected:
+                # The platform does not filter by time: any part is the whole.
+                self._divided = False
+                self._parts = deque([part])
+            elif parts := self._divide(part, first):
+                self._divided = True
+                self._parts.popleft()
+                self._parts.extendleft(map(Part, reversed(parts)))
+                continue
+            known = Known(self._rule, self._elsewhere)
+            window = Window(part, first, self._ahead, known, integrity=self._integrity, plan=self._plan)
+            self.size = window.size
+            part.last = pages(first.total, window.size)
+            self._plan()
+            return window
+
+    async def _close(self, window: Window) -> None:
+        """Keep of a window that has been read what the rest of the pull needs."""
+        part, proof = self._parts[0], window.proof
+        await self._ahead.discard(part.query)
+        self._ahead.forget(part.query)
+        if not window.proven:
+            self._lost |= proof.lost
+            self._incomplete += not proof.lost
+        self._missed |= window.certainly_missed
+        self._fell |= proof.fell
+        if not self._divided:
+            self.total = proof.total
+        self._duplicates, self._recovered, self._window = self.duplicates, self.recovered, None
+        self._parts.popleft()
+        if self._parts:
+            self._elsewhere = proof.known.ids_in(self._parts[0].query)
 
     async def aclose(self) -> None:
         """Cancel what is under way, and wait until it has ended."""

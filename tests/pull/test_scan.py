@@ -284,7 +284,7 @@ class TestDeepWindows:
         scan = platform.scan()
         most = 0
         async for _ in scan.pages():
-            most = max(most, len(scan._window.known.ids))
+            most = max(most, len(scan._window.proof.known.ids))
         assert most <= 250 + 10
 
     async def test_the_next_part_is_under_way_while_the_last_pages_of_this_one_are_read(self):
