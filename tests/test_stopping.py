@@ -52,9 +52,11 @@ class TestAbandoned:
                 gc.disable()
                 del held
                 thread = threading.Thread(target=gc.collect)
-                thread.start()
-                thread.join()
-                gc.enable()
+                try:
+                    thread.start()
+                    thread.join()
+                finally:
+                    gc.enable()
                 await until_none_is_in_flight(sandbox)
                 assert await session.count(DAY) == 1000
 
