@@ -152,7 +152,7 @@ class Ahead:
         return answer
 
     async def count(self, query: CdrQuery) -> int:
-        """Ask for nothing but the platform's count: one small request. The first row may be one that it can't encode."""
+        """Ask for nothing but the platform's count: one small request, or two if it can't encode the first row."""
         self._begin(query, _COUNT, 1)
         try:
             return (await self._take(query, _COUNT, 1)).total

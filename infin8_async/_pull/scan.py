@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
-from ..errors import IncompleteResultError
+from ..errors import IncompleteResultError, UnreadableRowsError
 from ..models import Cdr, CdrQuery, Integrity
 from .ahead import Ahead, Answer, Start
 from .divide import direction, divide
@@ -147,9 +147,8 @@ class Scan:
                     del cdrs
             await self._ahead.discard(part.query)
             self._ahead.forget(part.query)
-            if not window.proven:
-                self._lost |= window.lost
-                incomplete += not window.lost
+            self._lost |= set() if window.proven else window.lost
+            incomplete += not (window.proven or window.lost)
             missed |= window.certainly_missed
             fell |= window.fell
             if missed and self._integrity == "raise":
@@ -165,10 +164,14 @@ class Scan:
                 self.total = window.total
         self.complete = not incomplete and not missed and not self._lost and not self._parts
         self.certified = self.complete and not fell and self.received == self.total
+        if self._lost or (self._integrity == "repair" and not self.complete) or (self._integrity == "raise" and missed):
+            raise self._shortfall()
+
+    def _shortfall(self) -> UnreadableRowsError | IncompleteResultError:
+        total = self.total or 0
         if self._lost:
-            raise loss(self._lost, rows=max(1, (self.total or 0) - self.received), size=self.size)
-        if (self._integrity == "repair" and not self.complete) or (self._integrity == "raise" and missed):
-            raise IncompleteResultError(self.total or 0, self.received)
+            return loss(self._lost, rows=max(1, total - self.received), size=self.size)
+        return IncompleteResultError(total, self.received)
 
     async def aclose(self) -> None:
         """Cancel what is under way, and wait until it has ended."""
