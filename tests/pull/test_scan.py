@@ -14,8 +14,6 @@ from simulation import DAY, LAST_SECOND, WINDOW, Platform, read
 
 from infin8_async import IncompleteResultError
 
-
-
 ROWS = st.integers(0, 70).flatmap(lambda n: st.lists(st.integers(1, LAST_SECOND - 1), min_size=n, max_size=n))
 PLATFORMS = st.builds(
     lambda seconds, **kwargs: Platform([(second, call) for call, second in enumerate(seconds, 1)], **kwargs),
