@@ -15,7 +15,7 @@ from ._checkpoint import Checkpoint, FileCheckpoint, Mark
 from ._follow import CdrFeed
 from ._pull.ahead import structured
 from ._pull.scan import Scan
-from ._wire.protocol import PageBytes
+from ._wire.protocol import NoBodyError, PageBytes
 from ._wire.transport import Tally, Transport
 from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
 from .stream import CdrStream
@@ -225,7 +225,11 @@ class Infin8Session:
         Raises:
             Infin8Error: No answer could be had.
         """
-        return (await self._fetch(query.until_now(), 1, 1)).total
+        query = query.until_now()
+        try:
+            return (await self._fetch(query, 1, 1)).total
+        except NoBodyError:  # the platform can't encode the first row
+            return (await self._fetch(query, 2, 1)).total
 
     async def _fetch(self, query: CdrQuery, number: int, per_page: int) -> PageBytes:
         transport = self._entered()

@@ -45,13 +45,18 @@ class TestAbandoned:
         async def main() -> None:
             async with Sandbox(1000) as sandbox, session_of(sandbox, concurrency=4) as session:
                 sandbox.fail(None, page=3, hang=True)
-                held = [session.cdrs(DAY)]
+                held: list[object] = []
+                held += [session.cdrs(DAY), held]  # as in the frames of a traceback: only the collector finds it
                 await anext(held[0])
                 await sandbox.wait_for_requests(5)
-                gc.collect()
-                thread = threading.Thread(target=held.clear)
-                thread.start()
-                thread.join()
+                gc.disable()
+                del held
+                thread = threading.Thread(target=gc.collect)
+                try:
+                    thread.start()
+                    thread.join()
+                finally:
+                    gc.enable()
                 await until_none_is_in_flight(sandbox)
                 assert await session.count(DAY) == 1000
 

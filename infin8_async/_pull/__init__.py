@@ -49,6 +49,9 @@ How a window is read
 - At the end rule 2 is tried on the whole. If it fails, both halves are looked at, then the halves of those that differ,
   down to a few pages, and these are read by time. One call hidden among 400 pages is found with some 25 requests.
 - Very many calls in the same second can't be divided by time. They are read by place until rule 2 holds.
+- A page that the platform can't encode is read in smaller ones, down to the row that is the cause (`salvage`). Nobody
+  knows which call a lost row is. So it has a place in the list but is no known call, and no rule proves a window that
+  holds one. Smaller pages are cut at different moments, so a page that is put together from them proves nothing either.
 
 The example with a pencil
 =========================

@@ -152,9 +152,12 @@ class Ahead:
         return answer
 
     async def count(self, query: CdrQuery) -> int:
-        """Ask for nothing but the platform's count: one small request."""
+        """Ask for nothing but the platform's count: one small request, or two if it can't encode the first row."""
         self._begin(query, _COUNT, 1)
-        return (await self._take(query, _COUNT, 1)).total
+        try:
+            return (await self._take(query, _COUNT, 1)).total
+        except NoBodyError:
+            return (await self._read(query, 2, 1, size=1, refill=lambda: None)).total
 
     async def _read(self, query: CdrQuery, page: int, rows: int, *, size: int, refill: Callable[[], None]) -> Answer:
         self.start(query, page, rows=rows)

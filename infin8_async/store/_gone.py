@@ -1,10 +1,11 @@
 """Calls that the store holds and the platform does not give: looked for once more before they count as vanished."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import Final
 
+from ..errors import IncompleteResultError, UnreadableRowsError
 from ..models import Cdr, CdrQuery
 from ..session import Infin8Session
 from ._ledger import SECOND, shifted
@@ -39,11 +40,12 @@ async def gone(session: Infin8Session, absent: Iterable[Held], found: Found) -> 
         ids = {call.id for call in calls}
         window = CdrQuery(shifted(calls[0].first, -SECOND), shifted(max(call.last for call in calls), SECOND))
         async with session.cdrs(window) as stream:
-            async with aclosing(stream.pages()) as pages:
-                async for page in pages:
-                    if there := [cdr for cdr in page.cdrs if cdr.id in ids]:
-                        ids.difference_update(cdr.id for cdr in there)
-                        await found(there)
+            with suppress(IncompleteResultError, UnreadableRowsError):
+                async with aclosing(stream.pages()) as pages:
+                    async for page in pages:
+                        if there := [cdr for cdr in page.cdrs if cdr.id in ids]:
+                            ids.difference_update(cdr.id for cdr in there)
+                            await found(there)
             if stream.report.complete:
                 missing += sorted(ids)
     return missing

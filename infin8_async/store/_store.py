@@ -124,6 +124,9 @@ class CdrStore:
             IncompleteResultError: A day could not be read completely. What was found of it has been saved, it is not
                 certified, and all other days have been synced.
 
+            UnreadableRowsError: The platform can't encode some rows of a day. All others have been saved, the day is
+                not certified, and all other days have been synced.
+
             Infin8Error: The platform, the network or the database failed. The days before have been synced.
         """
         return await Sync(self._database, session, query.until_now(), deep=deep, show=progress).run()

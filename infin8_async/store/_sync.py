@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import IncompleteResultError
+from ..errors import IncompleteResultError, UnreadableRowsError
 from ..models import BEIJING, Cdr, CdrQuery
 from ..session import Infin8Session
 from . import _schema
@@ -63,7 +63,7 @@ class Sync:
         self._near_borders: dict[int, Held] = {}
         self._given_near_borders: set[int] = set()
         self._vanished = 0
-        self._incomplete: IncompleteResultError | None = None
+        self._incomplete: IncompleteResultError | UnreadableRowsError | None = None
 
     async def run(self) -> SyncReport:
         """
@@ -71,6 +71,8 @@ class Sync:
 
         Raises:
             IncompleteResultError: A day could not be read completely. All others are done.
+
+            UnreadableRowsError: The platform can't encode some rows of a day. All others are saved.
 
             Infin8Error: The platform, the network or the database failed. The days before are done.
         """
@@ -157,7 +159,7 @@ class Sync:
                         cdrs += page.cdrs
                         if page.total > _MOST_IN_SPAN:
                             return None
-            except IncompleteResultError:
+            except (IncompleteResultError, UnreadableRowsError):
                 return None
             return cdrs if stream.report.complete and stream.report.certified else None
 
@@ -175,7 +177,7 @@ class Sync:
                         if len(part) >= _PART:
                             await self._landing.land(part)
                             part = []
-            except IncompleteResultError as error:
+            except (IncompleteResultError, UnreadableRowsError) as error:
                 self._incomplete = self._incomplete or error
             report = stream.report
         certified = report.complete and report.certified

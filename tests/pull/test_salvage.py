@@ -18,6 +18,7 @@ from infin8_async import (
     UnreadableRowsError,
 )
 from infin8_async._pull.salvage import Salvage
+from infin8_async.store import CdrStore
 from infin8_async.testing import Sandbox
 
 DAY = CdrQuery.day(date(2020, 6, 10))
@@ -65,6 +66,27 @@ async def test_a_quiet_pull_asks_some_30_smaller_pages_around_a_row_and_no_more(
         sandbox.unreadable = {sandbox.ids()[456]}
         await pull(session)
         assert len(sandbox.requests) <= 11 + 2 * 10
+
+
+@pytest.mark.parametrize("place", [1, 2])
+async def test_an_unreadable_first_row_does_not_hide_the_count(place):
+    async with Sandbox(243) as sandbox, session_of(sandbox) as session:
+        sandbox.unreadable = {sandbox.ids()[place - 1]}
+        assert await session.count(DAY) == 243
+
+
+async def test_a_sync_saves_all_other_rows_and_all_other_days(tmp_path):
+    async with Sandbox(700, days=7) as sandbox, session_of(sandbox) as session:
+        ids = sandbox.ids()
+        sandbox.unreadable = {ids[0], ids[456]}
+        week = CdrQuery("2020-06-10 00:00:00", "2020-06-16 23:59:59")
+        async with CdrStore(f"sqlite:///{tmp_path / 'calls.db'}") as store:
+            with pytest.raises(UnreadableRowsError):
+                await store.sync(session, week)
+            assert {cdr.id async for cdr in store} == set(ids) - sandbox.unreadable
+            sandbox.unreadable.clear()
+            await store.sync(session, week)
+            assert {cdr.id async for cdr in store} == set(ids)
 
 
 @pytest.mark.parametrize("integrity", ["repair", "raise", "off"])
