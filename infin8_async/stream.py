@@ -9,6 +9,7 @@ from typing import NoReturn, Self
 from attrs import frozen
 
 from ._pull.scan import Scan
+from ._reader import OneReader
 from ._wire.transport import Tally
 from .models import Cdr, CdrPage
 
@@ -70,8 +71,7 @@ class CdrStream:
         self._rows: Iterator[Cdr] = iter(())
         self._handed = 0
         self._unread = 0  # rows that were at hand when the stream was closed
-        self._reading = False
-        self._ended: str | None = None
+        self._reader = OneReader("stream", scan.aclose)
         self._exhausted = False
 
     def __del__(self) -> None:
@@ -146,11 +146,11 @@ class CdrStream:
 
     async def aclose(self) -> None:
         """Stop the pull: cancel every request under way and wait until it has ended. Also what `async with` does."""
-        self._ended = self._ended or "was closed"
+        self._reader.close()
         self._unread += length_hint(self._rows)
         self._rows = iter(())
         await self._scan.aclose()
-        if not self._reading:
+        if not self._reader.reading:
             await self._pages.aclose()
 
     async def __aenter__(self) -> Self:
@@ -168,23 +168,12 @@ class CdrStream:
         Raises:
             StopAsyncIteration: There is none.
         """
-        if self._reading:
-            raise RuntimeError("two readers on one stream: a pull has one reader")
-        if self._exhausted:
+        if self._exhausted and not self._reader.reading:
             raise StopAsyncIteration
-        if self._ended:
-            raise RuntimeError(f"this stream {self._ended}: it can't be read any further")
-        self._reading = True
         try:
-            page = await anext(self._pages)
+            page = await self._reader.read(self._pages.__anext__)
         except StopAsyncIteration:
             self._exhausted = True
             raise
-        except BaseException as error:
-            self._ended = f"ended with {type(error).__name__}"
-            await self._scan.aclose()
-            raise
-        finally:
-            self._reading = False
         self._handed += 1
         return page
