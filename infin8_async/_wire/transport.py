@@ -12,6 +12,7 @@ from yarl import URL
 
 from ..errors import Infin8Error, ResponseError, TransportError
 from ..models import CdrQuery, Credentials, RetryPolicy
+from .clock import PlatformClock
 from .pace import Pace
 from .protocol import LARGEST_BODY, PATH, PageBytes, form, masked, read_page, without_frames
 from .retries import wait_before_retry
@@ -45,6 +46,9 @@ class Transport:
 
     Args:
         http: What the requests go through; its owner closes it.
+
+    Attributes:
+        clock: The platform's time.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Transport:
         self._connections = asyncio.Semaphore(_most_connections(http, concurrency))
         self._timeout = timeout
         self._retry = retry
+        self.clock: Final = PlatformClock()
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def fetch(self, query: CdrQuery, page: int, per_page: int, tally: Tally) -> PageBytes:
@@ -144,6 +149,7 @@ class Transport:
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
+                self.clock.hear(response.headers)
                 return read_page(
                     response.status,
                     response.headers,
