@@ -1,7 +1,8 @@
 """The asyncio client for the call detail records of the Infin8linx cloud call centre."""
 
-from ._checkpoint import Checkpoint
-from ._follow import CdrFeed, FeedReport
+from ._feed.checkpoint import Checkpoint
+from ._feed.feed import CdrFeed
+from ._feed.poll import FeedReport
 from .errors import (
     AuthenticationError,
     CheckpointError,

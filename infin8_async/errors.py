@@ -141,7 +141,11 @@ class IncompleteResultError(Infin8Error):
 
 
 class CheckpointError(Infin8Error, ValueError):
-    """A checkpoint is damaged, or belongs to other credentials or filters. Nothing has been requested or changed."""
+    """
+    A checkpoint can't be used: it is damaged, of a newer version, in use, or belongs to other credentials or filters.
+
+    Nothing has been requested or changed.
+    """
 
 
 @define

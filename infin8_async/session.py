@@ -11,8 +11,8 @@ from typing import Final, Self, TypedDict, Unpack, get_args
 import aiohttp
 from yarl import URL
 
-from ._checkpoint import Checkpoint, FileCheckpoint, Mark
-from ._follow import CdrFeed
+from ._feed.checkpoint import Checkpoint, FileCheckpoint, Mark
+from ._feed.feed import CdrFeed
 from ._pull.ahead import structured
 from ._pull.scan import Scan
 from ._wire.protocol import NoBodyError, PageBytes
@@ -164,8 +164,14 @@ class Infin8Session:
         Give what is there from the query's start on, then each call once as it appears.
 
         A call appears when it ends, so calls come late and out of order: every poll looks back, and ids decide what is
-        new. A poll that finds the platform's count unchanged costs one small request. Within a poll calls come in the
-        platform's order; a long backlog comes in windows, the oldest first.
+        new. A poll that finds the platform's count unchanged costs one small request; otherwise counts show which
+        pieces of time have changed, and only those are read. Within a poll the oldest dial time comes first; a long
+        backlog comes in parts, the oldest first.
+
+        A call that appears when another one is removed leaves the count as it was. It is found when its time leaves
+        the lookback at the latest: everything is read once more before it is forgotten.
+
+        Time is the platform's, as its answers tell it: the clock of this machine may be wrong.
 
         A poll that fails is logged and made good by the next, after a growing pause, as is one that can't be complete.
 
@@ -186,17 +192,32 @@ class Infin8Session:
 
             - `PlatformError`, but for code 1000, where the platform refuses,
             - `ResponseError` where a call can't be read,
-            - `CheckpointError` where the checkpoint is damaged, or that of other credentials or filters,
+            - `CheckpointError` where the checkpoint is damaged, that of other credentials or filters, of a newer
+              version, or in use by another feed,
             - `OSError` where its file can't be read or written.
 
         Raises:
             ValueError: An interval or a lookback that is no length of time.
         """
-        self._entered()
+        transport = self._entered()
         if isinstance(checkpoint, str | os.PathLike):
             checkpoint = FileCheckpoint(checkpoint)
         mark = None if checkpoint is None else Mark(checkpoint, self._credentials, query)
-        return CdrFeed(query, self.cdrs, self.count, interval=interval, lookback=lookback, mark=mark)
+
+        async def sleep(seconds: float) -> None:
+            self._entered()
+            await transport.wait_for(asyncio.sleep(seconds))
+
+        return CdrFeed(
+            query,
+            self.cdrs,
+            self.count,
+            interval=interval,
+            lookback=lookback,
+            mark=mark,
+            now=transport.clock.now,
+            sleep=sleep,
+        )
 
     async def page(self, query: CdrQuery, number: int = 1, *, per_page: int | None = None) -> CdrPage:
         """

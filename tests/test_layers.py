@@ -17,7 +17,7 @@ PACKAGE = Path(infin8_async.__file__).parent
 
 # From the bottom up. A room imports from itself and from the layers below its own, never from its neighbours.
 LAYERS = (
-    ("models", "errors", "_files", "_extras"),
+    ("models", "errors", "_files", "_extras", "_reader"),
     ("_wire",),
     ("_pull",),
     ("stream",),
@@ -31,11 +31,6 @@ LAYERS = (
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 CLIENT = {room for rooms in LAYERS[: LAYERS.index(("session",)) + 2] for room in rooms}
 """What users hold, and what is behind it: the rooms that `infin8_async/__init__.py` may import."""
-
-# Modules that wait for their room to be built.
-MOVING = {
-    "_follow": "_feed", "_checkpoint": "_feed",
-}  # fmt: skip
 
 UPWARDS = {
     ("session", "_feed"): "session.follow() is the way to a feed",
@@ -57,8 +52,7 @@ class Import:
 
 def room(module: str) -> str:
     """The room of a module of the package, `""` for the package itself."""
-    name = module.partition(".")[2].partition(".")[0]
-    return MOVING.get(name, name)
+    return module.partition(".")[2].partition(".")[0]
 
 
 def modules() -> dict[str, Path]:

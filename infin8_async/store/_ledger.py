@@ -16,7 +16,7 @@ from attrs import asdict, evolve, frozen
 from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .._checkpoint import selection
+from .._feed.checkpoint import selection
 from ..models import BEIJING, Cdr, CdrQuery, Credentials
 from . import _schema
 

@@ -8,7 +8,7 @@ from databases import sql
 from platform_of_calls import ME, START, Platform, call
 
 from infin8_async import Cdr, CdrQuery, Infin8Session, StoreError
-from infin8_async._checkpoint import Mark
+from infin8_async._feed.checkpoint import Mark
 from infin8_async.store import CdrStore, SaveResult
 from infin8_async.testing import Sandbox
 

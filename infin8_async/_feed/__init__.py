@@ -1,0 +1,1 @@
+"""Following: new calls as they appear, each once."""

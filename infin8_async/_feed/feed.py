@@ -1,0 +1,195 @@
+"""Following new calls: what a reader holds, the rhythm of the polls, and what has been taken."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from types import TracebackType
+from typing import Final, NoReturn, Self
+
+from attrs import evolve
+
+from .._reader import OneReader
+from ..errors import Infin8Error
+from ..models import Cdr, CdrQuery
+from ..stream import CdrStream
+from .checkpoint import Mark
+from .memory import Memory
+from .poll import FeedReport, Poller
+
+_LONGEST_PAUSE: Final = timedelta(minutes=10)
+_BATCH: Final = 1000  # calls, until the platform has shown the size of its pages
+
+
+class CdrFeed:
+    """
+    New calls as they appear, each once: an asynchronous iterator of `Cdr` without an end, or with a late one.
+
+    Made by `Infin8Session.follow`. It has one reader, whose pace is the feed's: the platform is polled only while the
+    reader waits. To ask for the next call says that the last one has been taken, which its checkpoint then holds. To
+    leave `async with feed:` without an exception, or `aclose()`, says the same of the call in the reader's hands;
+    an exception says the opposite, and that call comes again after a restart, as after a crash.
+
+    An error ends the feed, as does the cancellation of the reader. To go on reading then is a `RuntimeError`.
+    """
+
+    def __init__(
+        self,
+        query: CdrQuery,
+        cdrs: Callable[[CdrQuery], CdrStream],
+        count: Callable[[CdrQuery], Awaitable[int]],
+        *,
+        interval: timedelta,
+        lookback: timedelta,
+        mark: Mark | None,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        for name, value in (("interval", interval), ("lookback", lookback)):
+            if value <= timedelta():
+                raise ValueError(f"{name} must be positive, not {value}")
+        self._now = now
+        self._mark = mark
+        self._memory = Memory(query.starttime)
+        self._poller = Poller(query, self._memory, cdrs=cdrs, count=count, now=now, lookback=lookback)
+        self._polls = _polls(self._poller, interval, sleep)
+        self._rows: Iterator[Cdr] = iter(())
+        self._in_hand: Sequence[Cdr] = ()
+        self._received = 0
+        self._loaded = False
+        self._stop = partial(_stop, self._polls, mark)  # not a method: who lets go of a feed unlocks its checkpoint
+        self._reader = OneReader("feed", self._stop)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Cdr:
+        return (await self._next(1))[0]
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("the calls come from the network: read them with 'async for', not 'for'")
+
+    async def batches(self) -> AsyncGenerator[Sequence[Cdr]]:
+        """The same calls by the page: never none, and taken together when the next are asked for."""
+        while True:
+            try:
+                cdrs = await self._next(None)
+            except StopAsyncIteration:
+                return
+            yield cdrs
+
+    @property
+    def report(self) -> FeedReport:
+        """How the feed stands at this moment."""
+        return evolve(self._poller.report, received=self._received)
+
+    async def aclose(self) -> None:
+        """
+        Stop. What is in the reader's hands counts as taken, unless an exception is on its way.
+
+        Raises:
+            RuntimeError: It is being read at this moment: cancel its reader instead.
+        """
+        if self._reader.reading:
+            raise RuntimeError("this feed is being read: cancel its reader instead")
+        self._reader.close()
+        try:
+            await self._polls.aclose()
+            if sys.exception() is None:
+                await self._take()
+        finally:
+            await self._stop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _next(self, most: int | None) -> Sequence[Cdr]:
+        """Hand over the next calls: *most*, or a page."""
+        try:
+            self._in_hand = await self._reader.read(lambda: self._step(most))
+        except StopAsyncIteration:
+            await self._stop()
+            raise
+        self._received += len(self._in_hand)
+        return self._in_hand
+
+    async def _step(self, most: int | None) -> Sequence[Cdr]:
+        """Take note that the last calls have been taken, and get the next."""
+        if not self._loaded:
+            await self._load()
+        await self._take()
+        cdrs = self._cut(most)
+        if not cdrs:
+            self._rows = iter(await anext(self._polls))
+            cdrs = self._cut(most)
+        return cdrs
+
+    def _cut(self, most: int | None) -> Sequence[Cdr]:
+        return tuple(islice(self._rows, most or self._poller.size or _BATCH))
+
+    async def _load(self) -> None:
+        """Go on where an earlier feed stopped."""
+        marked = None if self._mark is None else await self._mark.load()
+        if marked is not None:
+            start, taken = marked
+            self._memory.resume(start, taken, now=self._now())
+        self._loaded = True
+
+    async def _take(self) -> None:
+        """Mark what is in the reader's hands."""
+        taken, self._in_hand = self._in_hand, ()
+        if not taken:
+            return
+        ids = [cdr.id for cdr in taken]
+        self._memory.take(ids)
+        if self._mark is None:
+            return
+        if self._mark.start == self._memory.start:
+            await self._mark.add(ids)
+        else:
+            await self._mark.save(self._memory.start, self._memory.taken())
+
+
+async def _stop(polls: AsyncGenerator[list[Cdr]], mark: Mark | None) -> None:
+    await polls.aclose()
+    if mark is not None:
+        mark.close()
+
+
+async def _polls(
+    poller: Poller, interval: timedelta, sleep: Callable[[float], Awaitable[object]]
+) -> AsyncGenerator[list[Cdr]]:
+    """The calls that each poll finds to be new. All of them have been taken when the next are asked for."""
+    loop = asyncio.get_running_loop()
+    pause = interval
+    while not poller.is_over:
+        due = loop.time() + pause.total_seconds()
+        failure: Infin8Error | None = None
+        try:
+            async with aclosing(poller.poll()) as found:
+                async for cdrs in found:
+                    yield cdrs
+            pause = interval
+        except Infin8Error as error:
+            failure = error
+        if poller.found:
+            yield poller.hand_over()
+        if failure is not None:
+            if not failure.transient:
+                try:
+                    raise failure
+                finally:
+                    del failure  # or it and this frame would hold each other
+            pause = min(2 * pause, max(interval, _LONGEST_PAUSE))
+            due = loop.time() + pause.total_seconds()
+            poller.fail("a poll for new calls failed, the next one comes in %s: %s", pause, failure)
+        if not poller.is_over:
+            await sleep(due - loop.time())

@@ -1,0 +1,195 @@
+"""What a poll costs, and what it finds, on platforms of every kind."""
+
+import asyncio
+import itertools
+import random
+from collections import Counter
+from datetime import timedelta
+from email.utils import format_datetime
+
+import clock
+import pytest
+from attrs import evolve
+from feed.centre import INTERVAL, Call, Centre, at, calls, now
+from profiles import THOROUGH, cases
+
+from infin8_async import CdrQuery
+from infin8_async._wire.clock import PlatformClock
+
+HOUR = timedelta(hours=1)
+
+
+async def follow(centre, query, *, until=None, between=None):
+    """Read a feed to its end, or up to a number of calls: how often each came, when, and its report."""
+    got, times = Counter(), {}
+    async with centre.follow(query) as feed:
+        async for cdr in feed:
+            got[cdr.id] += 1
+            times[cdr.id] = asyncio.get_running_loop().time()
+            if len(got) == until:
+                break
+            if between is not None:
+                await between(len(got))
+    return got, times, feed.report
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "mean"),
+    [(1, 14_400, 60), (10, 5_400, 60), (100, 3_900, 5)] if THOROUGH else [(1, 4_500, 60), (10, 600, 60), (100, 120, 5)],
+)
+def test_each_call_comes_once_within_two_intervals_and_a_poll_costs_four_requests_more_than_what_is_new(
+    rate, seconds, mean
+):
+    """
+    More than pages of new calls: the count, the counts that find them, and reading what leaves the lookback.
+
+    The latter is read once more, page by page, before it is forgotten: that is counted apart.
+    """
+    made = calls(1, rate, seconds, mean=mean)
+    centre = Centre(list(made))
+    got, times, _ = clock.run(follow(centre, CdrQuery(at(-1)), until=len(made)))
+    assert set(got) == {call.id for call in made}
+    assert set(got.values()) == {1}
+    assert max(times[call.id] - call.appears for call in made) < 2 * INTERVAL.total_seconds()
+    over = [centre.requests[poll] - centre.needed[poll] - centre.leaving[poll] for poll in centre.requests]
+    assert max(over) <= 4
+    assert sum(centre.leaving.values()) <= 2.5 * len(made) / centre.size + len(over) / 5
+
+
+def test_within_a_poll_the_oldest_dial_time_comes_first():
+    made = calls(3, 2, 900, mean=200)
+    centre = Centre(list(made), size=50)
+
+    async def main():
+        polls = []
+        async with centre.follow(CdrQuery(at(-1))) as feed:
+            while len(polls) < len(made):
+                cdr = await anext(feed)
+                polls.append((feed.report.polls, cdr.starttime))
+        return polls
+
+    for _, group in itertools.groupby(clock.run(main()), key=lambda entry: entry[0]):
+        times = [time for _, time in group]
+        assert times == sorted(times)
+
+
+def test_after_an_hour_in_which_nobody_polled_everything_comes_at_once_in_windows():
+    """36,000 calls within the lookback: more than one window holds."""
+    rate = 10 if THOROUGH else 4
+    made = calls(2, rate, 4800, mean=30)
+    centre = Centre(list(made))
+
+    async def pause(received):
+        if received == rate * 600:
+            await asyncio.sleep(3600)
+
+    got, times, report = clock.run(follow(centre, CdrQuery(at(-1)), until=len(made), between=pause))
+    assert set(got.values()) == {1}
+    assert len(got) == len(made)
+    back = min(time for time in times.values() if time > 4000)
+    late = {call.id: times[call.id] - max(call.appears, back) for call in made}
+    assert max(late.values()) < 2 * INTERVAL.total_seconds()
+    assert sum(centre.requests.values()) < 3 * len(made) / centre.size + 10 * report.polls
+
+
+def everything(seed):
+    """A platform of any kind, its calls, and those that are removed at some time."""
+    chance = random.Random(seed)
+    rate, compares = chance.choice((0.05, 0.2, 1)), chance.choice(("starttime", "answertime", "endtime"))
+    made = calls(seed, rate, 1800, mean=chance.choice((5, 60, 200)), longest=550)
+    if compares == "answertime":
+        made = [evolve(call, answertime=call.answertime or call.starttime) for call in made]
+    going = {
+        call.id: call.appears + chance.choice((0, 20, 100, 1500)) * chance.random()
+        for call in made
+        if chance.random() < chance.choice((0, 0, 0.05, 0.3))
+    }
+    for call in chance.sample(made, len(made) // 10):  # one goes as another one comes
+        other = chance.choice(made)
+        if other.id not in going and other.appears < call.appears:
+            going[other.id] = call.appears + 0.001
+    centre = Centre(
+        list(made), going, seed=seed, compares=compares, size=chance.choice((10, 50, 200)),
+        bounds=chance.choice(("[]", "[)", "(]", "()")), newest_first=chance.random() < 0.5,
+        ties=chance.random() < 0.7, apart=chance.choice((0, 0.5, 3)), latency=chance.choice((0.02, 1.0)),
+        lookback=timedelta(minutes=10),
+    )  # fmt: skip
+    return made, going, centre
+
+
+@pytest.mark.parametrize("seed", range(cases(200)))
+def test_nothing_that_stays_is_lost_and_nothing_comes_twice_whatever_goes_meanwhile(seed):
+    made, going, centre = everything(seed)
+    got, _, _ = clock.run(follow(centre, CdrQuery(at(-1), at(1800 + 600))))
+    assert not {call.id for call in made if call.id not in going} - set(got)
+    assert set(got.values()) <= {1}
+
+
+@pytest.mark.parametrize("end", [None, 60])
+def test_a_call_that_comes_as_another_goes_is_found_before_it_is_forgotten(end):
+    """The count never shows it. A feed with an end looks once more before it ends."""
+    first, second = Call(1, 10, 10, 10, 11.0), Call(2, 20, 20, 20, 100.0)
+    centre = Centre([first, second], {1: 100.0})
+    query = CdrQuery(at(-1), None if end is None else at(end))
+    got, times, report = clock.run(follow(centre, query, until=2))
+    assert got == {1: 1, 2: 1}
+    assert times[2] < 2 * HOUR.total_seconds() + 60
+    assert report.quiet > 100
+
+
+@pytest.mark.parametrize("jump", [0, 900])
+def test_the_hosts_clock_may_jump_an_hour_ahead_for_a_minute(jump, caplog):
+    """At the first poll, or later: the platform's answers tell the time."""
+    made = calls(5, 1, 3600, mean=120)
+
+    def host():
+        second = asyncio.get_running_loop().time()
+        return at(second + (3600 if jump <= second < jump + 60 else 0))
+
+    platform_clock = PlatformClock(host)
+    centre = Centre(
+        list(made), lookback=timedelta(minutes=20), now=platform_clock.now,
+        heard=lambda: platform_clock.hear({"Date": format_datetime(now())}),
+    )  # fmt: skip
+    got, times, _ = clock.run(follow(centre, CdrQuery(at(-1)), until=len(made)))
+    assert set(got.values()) == {1}
+    assert max(times[call.id] - call.appears for call in made) < 2 * INTERVAL.total_seconds()
+    assert [record.getMessage() for record in caplog.records if "clock" in record.getMessage()] == [
+        "this machine's clock differs from the platform's by 1:00:00: the platform's is used"
+    ]
+
+
+def test_a_platform_that_ignores_times_gives_each_call_once_and_quiet_polls_stay_small():
+    class Timeless(Centre):
+        def held(self, query):
+            return 0, len(self.there)
+
+    made = calls(7, 0.01, 3600, first=-20_000)
+    centre = Timeless(list(made), lookback=timedelta(minutes=10))
+
+    async def main():
+        got = Counter()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(20_000):
+                async for cdr in centre.follow(CdrQuery(at(-20_001))):
+                    got[cdr.id] += 1
+        return got, centre.feed.report
+
+    got, report = clock.run(main())
+    assert got == Counter(call.id for call in made)
+    assert report.quiet > 500
+    assert sum(centre.requests[poll] for poll in range(report.polls - 300, report.polls)) <= 300 + 120
+
+
+def test_requests_stay_bounded_on_a_platform_whose_counts_are_nonsense():
+    class Random(Centre):
+        async def answer(self, query, page, size):
+            answer = await super().answer(query, page, size)
+            return evolve(answer, total=max(0, answer.total + self.chance.choice((-3, 0, 0, 5, 40))))
+
+    made = calls(8, 1, 1200)
+    centre = Random(list(made), size=100, lookback=timedelta(minutes=10))
+    got, _, report = clock.run(follow(centre, CdrQuery(at(-1), at(1200))))
+    assert set(got.values()) == {1}
+    assert report.polls <= (1800 + 60) / 30
+    assert max(centre.requests.values()) < 1000
