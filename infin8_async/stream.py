@@ -38,8 +38,8 @@ class StreamReport:
         certified: The platform, asked for its count after the last row had been read, counted exactly the rows handed
             on. False until the end. While calls still arrive a pull is normally complete and not certified.
 
-    Both hold on a platform that counts at one moment and reads rows at another, whichever time of a call it compares. No
-    number shows that a call was removed and another added between two answers: that alone can't be ruled out.
+    Both hold on a platform that counts at one moment and reads rows at another, whichever time of a call it compares.
+    No number shows that a call was removed and another added between two answers: that can't be ruled out.
     """
 
     expected: int

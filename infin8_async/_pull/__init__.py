@@ -23,12 +23,12 @@ What can't be fooled
 
 1. **A first page that is not full is the whole window.** One query read all rows there were, at one moment. It does not
    matter what the count says. A full page shows nothing, and the size of a full page is known from full pages only.
-2. **Count, rows and known calls that agree.** After all pages of a window have come, the page is asked for on which the
-   known calls end. Its rows show how long the list is, its count says it too. If both are the number of different calls
-   that have come from this window, and calls only appear, then the known calls are the list. This is one request, and
-   the only one that a quiet pull of several pages costs on top of its pages.
-3. **Completeness is a sum over pieces of time.** A place in the list moves, a second does not. A window is whole if each
-   of its pieces was proved once, by rule 1 or rule 2, at any moment after the pull began: what was there from the
+2. **Count, rows and known calls that agree.** After all pages of a window have come, the page is asked for on which
+   the known calls end. Its rows show how long the list is, and its count says it. If both are the number of different
+   calls that have come from this window, and calls only appear, then the known calls are the list. This is one request,
+   and the only one that a quiet pull of several pages costs on top of its pages.
+3. **Completeness is a sum over pieces of time.** A place in the list moves, a second does not. A window is whole if
+   each of its pieces was proved once, by rule 1 or rule 2, at any moment after the pull began: what was there from the
    beginning to the end was in its piece at that moment. So no piece has to be proved twice, however fast calls come.
 4. **A count that fell ends rule 2.** If an answer shows fewer calls than an earlier one, calls were removed. A known
    call may be gone then and an unknown one be in its place. From there on only rule 1 proves anything.

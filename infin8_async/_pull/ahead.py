@@ -1,7 +1,7 @@
 """Reading ahead: pages under way before anybody asks for them, bounded, and owned by somebody who ends them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -106,6 +106,13 @@ class Ahead:
         rows = rows or self._per_page
         if (query, page, rows) not in self._requests:
             self._begin(query, page, rows)
+
+    def start_all(self, pages: Iterable[tuple[CdrQuery, int]]) -> None:
+        """Have pages fetched in this order, as long as there is room."""
+        for query, page in pages:
+            if self.room <= 0:
+                return
+            self.start(query, page)
 
     def _begin(self, query: CdrQuery, page: int, rows: int) -> None:
         if self._closed:

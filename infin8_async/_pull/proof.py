@@ -29,8 +29,8 @@ class _Doubt:
     """
     Whether a platform that counts more calls in a piece than it gives is believed.
 
-    A call may have come between the rows and the count, or the count is an old one. So the piece is asked for again, and
-    only a count that stays too high while the rows stay the same is believed.
+    A call may have come between the rows and the count, or the count is an old one. So the piece is asked for again.
+    Only a count that stays too high while the rows stay the same is believed.
 
     Attributes:
         withheld: It was believed once: the platform counts calls that it does not give.
@@ -188,9 +188,7 @@ class Proof:
             differing += small
             for window in unclear:
                 halves += self._halves(window)
-            for window in looks:
-                if self._ahead.room > 0:
-                    self._ahead.start(window, self._end_of(window))
+            self._ahead.start_all((window, self._end_of(window)) for window in looks)
             for window in looks:
                 proven, cdrs = await self.look(window)
                 yield cdrs
@@ -232,9 +230,7 @@ class Proof:
         pieces = Pieces(windows, size=self._size, newest_first=self._newest_first)
         while upcoming := pieces.next(self._ahead.places):
             piece = upcoming[0]
-            for ahead in upcoming:
-                if self._ahead.room > 0:
-                    self._ahead.start(ahead, 1)
+            self._ahead.start_all((ahead, 1) for ahead in upcoming)
             answer = await self._ask(piece, 1)
             rows, total, is_patched = answer.rows, answer.total, answer.is_patched
             if rows < self._size:
@@ -275,9 +271,9 @@ class Proof:
                 if self._requests > self._allowance:
                     self.unproven.append(piece)
                     return
-                for ahead in range(number, min(last, number + self._ahead.places) + 1):
-                    if self._ahead.room > 0:
-                        self._ahead.start(piece, ahead)
+                self._ahead.start_all(
+                    (piece, ahead) for ahead in range(number, min(last, number + self._ahead.places) + 1)
+                )
                 answer = await self._ask(piece, number)
                 if answer.fell:
                     found.clear()

@@ -209,8 +209,8 @@ async def _pull(platform: Platform) -> Outcome:
     world = platform.world
     query = CdrQuery(MORNING, MORNING + timedelta(seconds=world.seconds))
     there = {call for _, call in platform.rows}
-    options = {"http_session": platform, "base_url": "http://127.0.0.1", "concurrency": world.concurrency, "per_page": world.size}
-    async with Infin8Session(CREDENTIALS, **options) as session:
+    options = {"http_session": platform, "base_url": "http://127.0.0.1", "per_page": world.size}
+    async with Infin8Session(CREDENTIALS, concurrency=world.concurrency, **options) as session:
         stream = session.cdrs(query)
         ids, error = [], None
         try:
