@@ -301,7 +301,17 @@ def test_every_quirk_is_read_by_aiohttps_parser_in_python_too():
         "assert parser.HttpResponseParser is parser.HttpResponseParserPy\n"
         "sys.exit(pytest.main(sys.argv[1:]))"
     )
-    command = [sys.executable, "-X", "dev", "-c", check, "-q", "-p", "no:cacheprovider", TESTS / "test_quirks.py"]
+    command = [
+        sys.executable,
+        "-X",
+        "dev",
+        "-c",
+        check,
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        TESTS / "wire" / "test_quirks.py",
+    ]
     environment = os.environ | {"AIOHTTP_NO_EXTENSIONS": "1"}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=TESTS.parent)
     assert ran.returncode == 0, ran.stdout + ran.stderr

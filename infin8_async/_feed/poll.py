@@ -10,7 +10,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from .._pull.divide import SECOND
-from ..errors import IncompleteResultError
+from ..errors import IncompleteResultError, UnreadableRowsError
 from ..models import Cdr, CdrQuery
 from ..stream import CdrStream
 from .changes import Changes
@@ -164,7 +164,7 @@ class Poller:
         self.report = evolve(self.report, failed=self.report.failed + 1)
         log.warning(message, *facts)
 
-    def _is_good(self, failure: IncompleteResultError | None) -> bool:
+    def _is_good(self, failure: IncompleteResultError | UnreadableRowsError | None) -> bool:
         self._incomplete = 0 if failure is None else self._incomplete + 1
         if failure is None:
             return True
@@ -220,7 +220,7 @@ class Poller:
             return [piece]
         return [beginning, evolve(piece, starttime=beginning.ends[1] - SECOND)]
 
-    async def _read(self, piece: CdrQuery) -> IncompleteResultError | None:
+    async def _read(self, piece: CdrQuery) -> IncompleteResultError | UnreadableRowsError | None:
         """Read a piece, and keep what is new in it. What could not be made whole is returned as an error."""
         reading = self._memory.begin(piece)
         try:
@@ -231,7 +231,7 @@ class Poller:
                     self._measure(new)
                     self.found += new
                     self._received += len(new)
-        except IncompleteResultError as error:
+        except (IncompleteResultError, UnreadableRowsError) as error:
             return error
         self._memory.finish(reading)
         return None
