@@ -27,7 +27,7 @@ _RETRY = RetryPolicy()
 
 
 class SessionOptions(TypedDict, total=False):
-    """What an `Infin8Session` can be given beside credentials."""
+    """What an `Infin8Session` can be given besides credentials."""
 
     base_url: str
     concurrency: int
@@ -52,7 +52,8 @@ class Infin8Session:
 
         per_page: How many calls to ask for in one request. The platform may give fewer; every row comes all the same.
 
-        timeout: Seconds for one request, from connecting to the last byte of the body.
+        timeout: Seconds for one request, from connecting to the last byte of the body. The wait for one of few
+            connections of your own *http_session* is not part of it.
 
         retry: How often, and after what wait, a failed request is sent again.
 
@@ -126,17 +127,17 @@ class Infin8Session:
         Args:
             query: The window of time, and what to filter by.
 
-            integrity: What to do where rows moved between pages while they were read. `"repair"`: find and fetch
-                them, and raise where that fails. `"raise"`: raise as soon as rows were certainly missed. `"off"`: give
-                what the pages hold, without doubles, and end at an empty page.
+            integrity: What to do if calls moved between pages while they were read. `"repair"`: find and fetch them, and
+                raise if that fails. `"raise"`: raise as soon as calls were certainly missed. `"off"`: give what the
+                pages hold, each call once, and end at an empty page.
 
         Returns:
             A stream, which raises while it is read:
 
-            - `PlatformError` where the platform refuses,
-            - `TransportError` and `ResponseError` where a page can't be had or read, retries spent,
-            - `UnreadableRowsError` where the platform can't encode rows, after all others of the pull,
-            - `IncompleteResultError` where rows moved and could not all be found again,
+            - `PlatformError` if the platform refuses,
+            - `TransportError` and `ResponseError` if a page can't be fetched or read, after all retries,
+            - `UnreadableRowsError` if the platform can't encode some rows, after all other rows of the pull,
+            - `IncompleteResultError` if rows moved and nothing proves that all were found again,
 
             each after every row of the pages before it.
         """
@@ -231,7 +232,7 @@ class Infin8Session:
             per_page: How many calls to ask for; None for the session's.
 
         Raises:
-            Infin8Error: The page could not be had or read.
+            Infin8Error: The page could not be fetched or read.
         """
         check_number("number", number, least=1, whole=True)
         size = self._per_page if per_page is None else per_page
@@ -244,7 +245,7 @@ class Infin8Session:
         Ask the platform how many calls answer *query*: one small request.
 
         Raises:
-            Infin8Error: No answer could be had.
+            Infin8Error: No answer came.
         """
         query = query.until_now()
         try:

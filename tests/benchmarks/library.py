@@ -1,12 +1,14 @@
 """The library, as a user calls it."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from unittest import mock
 
 from infin8_async import CdrQuery, CdrStream, Credentials, Infin8Session
+from infin8_async._pull.scan import Depth, Scan
 
 from .calls import WINDOW
 
@@ -46,7 +48,7 @@ async def count_by_pages(url: str, *, concurrency: int, per_page: int = 1000) ->
 @contextmanager
 def undivided() -> Iterator[None]:
     """However deep a window is, it is read by page numbers alone."""
-    with mock.patch("infin8_async._scan.DEEP", float("inf")):
+    with mock.patch.dict(Scan.__init__.__kwdefaults__, depth=Depth(deep=sys.maxsize)):
         yield
 
 
