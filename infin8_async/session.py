@@ -127,9 +127,9 @@ class Infin8Session:
         Args:
             query: The window of time, and what to filter by.
 
-            integrity: What to do if calls moved between pages while they were read. `"repair"`: find and fetch them, and
-                raise if that fails. `"raise"`: raise as soon as calls were certainly missed. `"off"`: give what the
-                pages hold, each call once, and end at an empty page.
+            integrity: What to do if calls moved between pages while they were read. `"repair"`: find and fetch them,
+                and raise if that fails. `"raise"`: raise as soon as calls were certainly missed. `"off"`: give what
+                the pages hold, each call once, and end at an empty page.
 
         Returns:
             A stream, which raises while it is read:

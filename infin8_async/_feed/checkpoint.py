@@ -12,7 +12,6 @@ from typing import Final, Protocol
 
 import msgspec
 from attrs import asdict
-from filelock import FileLock, Timeout
 
 from .._files import written_whole
 from ..errors import CheckpointError
@@ -45,13 +44,15 @@ class FileCheckpoint:
     What has been taken since is added at its end, a line at a time, so that a large file need not be written again for
     each call. A crash can leave half a line there: `Mark` leaves it out.
 
-    A lock file beside it keeps a second feed away. The operating system lets go of the lock when the process ends.
+    A lock file next to it keeps a second feed away. The operating system lets go of the lock when the process ends.
 
     Args:
         path: The file. It need not be there yet; its folder must be.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        from filelock import FileLock  # noqa: PLC0415  # only those who follow with a file wait for it to load
+
         self._path = Path(path)
         target = Path(os.path.realpath(path))
         self._lock = FileLock(target.with_name(f".{target.name}.lock"), blocking=False, thread_local=False)
@@ -65,6 +66,8 @@ class FileCheckpoint:
 
             OSError: The lock file can't be written.
         """
+        from filelock import Timeout  # noqa: PLC0415  # as above
+
         if not self._path.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, "No such folder for the checkpoint", os.fspath(self._path))
         try:
