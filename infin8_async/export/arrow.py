@@ -29,6 +29,8 @@ async def to_arrow(cdrs: AsyncIterable[Cdr]) -> "Table":
 
     Raises:
         ImportError: pyarrow is missing. Nothing has been read.
+
+        ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
     """
     schema = await finished(call_schema)
     async with aclosing(batches_of(cdrs)) as batches:
@@ -56,7 +58,25 @@ def call_schema() -> "Schema":
 
 
 def record_batch(schema: "Schema", cdrs: Sequence[Cdr]) -> "RecordBatch":
-    """Calls as columns."""
-    pa = arrow()
+    """
+    Calls as columns.
+
+    Raises:
+        ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
+    """
     columns = (*zip(*map(values_of, cdrs), strict=True), [extra_text(cdr) or None for cdr in cdrs])
-    return pa.record_batch([pa.array(*column) for column in zip(columns, schema.types, strict=True)], schema=schema)
+    arrays = [_array(field, values, cdrs) for field, values in zip(schema, columns, strict=True)]
+    return arrow().record_batch(arrays, schema=schema)
+
+
+def _array(field: Any, values: Sequence[object], cdrs: Sequence[Cdr]) -> Any:  # noqa: ANN401  # pyarrow has no types
+    pa = arrow()
+    try:
+        return pa.array(values, field.type)
+    except (OverflowError, UnicodeEncodeError):
+        for cdr, value in zip(cdrs, values, strict=True):
+            try:
+                pa.scalar(value, field.type)
+            except (OverflowError, UnicodeEncodeError):
+                misfit = cdr.id
+    raise ValueError(f"call {misfit}: its {field.name} does not fit the column's type, {field.type}")

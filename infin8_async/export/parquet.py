@@ -36,6 +36,8 @@ async def to_parquet(cdrs: AsyncIterable[Cdr], path: StrPath) -> int:
         ImportError: pyarrow is missing. Nothing has been read.
 
         OSError: The file can't be written; `filename` is *path*.
+
+        ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
     """
     return await written(cdrs, parquet_writer(path))
 

@@ -457,3 +457,15 @@ class TestWithoutPyarrow:
 def session_of(sandbox):
     once = RetryPolicy(attempts=1)
     return Infin8Session(sandbox.credentials, base_url=sandbox.base_url, retry=once, per_page=100)
+
+
+@pytest.mark.parametrize("misfit", [{"duration": 2**63}, {"userid": "\ud800"}])
+async def test_what_no_column_can_hold_is_named_and_leaves_no_file(tmp_path, misfit):
+    async def calls():
+        yield Cdr(id=1)
+        yield Cdr(id=2, disnumber="917045100378", **misfit)
+
+    with pytest.raises(ValueError, match=f"call 2: its {next(iter(misfit))} does not fit") as caught:
+        await to_parquet(calls(), tmp_path / "calls.parquet")
+    assert "917045100378" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
