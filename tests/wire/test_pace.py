@@ -61,7 +61,7 @@ class Wire(Transport):
             if error is not None:
                 self.refused.append(self.started[-1])
                 raise error
-            return self.platform.answer(query, page, self.platform.size)
+            return self.platform.answer(query, page, per_page)
         finally:
             self.in_flight -= 1
 
@@ -72,10 +72,10 @@ class Wire(Transport):
         self.tally = Tally()
         return Scan(
             WINDOW,
-            lambda query, page: self.start(query, page, self.platform.size, self.tally),
-            self.count,
+            lambda query, page, rows: self.start(self.fetch(query, page, rows, self.tally)),
             concurrency=concurrency,
             integrity="repair",
+            per_page=self.platform.size,
         )
 
 
@@ -253,7 +253,7 @@ def test_no_stream_starves_behind_the_retries_of_another():
 
     async def go():
         wire = OneWindowFails(platform_of(20))
-        bad = [wire.start(wire.bad, page, 10, Tally()) for page in range(1, 9)]
+        bad = [wire.start(wire.fetch(wire.bad, page, 10, Tally())) for page in range(1, 9)]
         before = asyncio.get_running_loop().time()
         cdrs, _ = await read(wire.scan())
         took = asyncio.get_running_loop().time() - before
@@ -404,7 +404,7 @@ def test_a_request_that_waits_for_its_next_try_holds_no_place():
 
     async def go():
         wire = OneBad(platform_of(2), concurrency=1)
-        waiting = wire.start(WINDOW, 1, 10, Tally())
+        waiting = wire.start(wire.fetch(WINDOW, 1, 10, Tally()))
         while not wire.refused:
             await asyncio.sleep(0.01)
         assert (await wire.fetch(WINDOW, 2, 10, Tally())).page == 2
