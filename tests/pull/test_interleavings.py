@@ -38,9 +38,9 @@ def a_world(chance: random.Random) -> World:
     )
 
 
-def leaves_no_trace(log: list[str]) -> bool:
-    """Whether a call went and another came with no count between the two: no number shows that."""
-    seen = [entry.split()[0] for entry in log if not entry.startswith("read")]
+def leaves_no_trace(log: list[str], counts: str = "count") -> bool:
+    """Whether a call went and another came with none of these counts between the two: no number shows that."""
+    seen = [entry.split()[0] for entry in log if not entry.startswith(("read", "count")) or entry.startswith(counts)]
     return any({first, second} == {"add", "remove"} for first, second in pairwise(seen))
 
 
@@ -57,7 +57,8 @@ def test_nothing_is_lost_in_silence_and_no_claim_is_false(loop, seed):
             assert pull.error is None, (seed, path, pull.log)
             assert pull.report.complete, (seed, path, pull.log)
             assert not lost or leaves_no_trace(pull.log), (seed, path, lost, pull.log)
-            if pull.report.certified and not leaves_no_trace(pull.log):
+            # A piece that was counted meanwhile does not show what happens in others.
+            if pull.report.certified and not leaves_no_trace(pull.log, "count 00:00-00:12"):
                 assert set(pull.ids) == pull.at_the_last_count, (seed, path, pull.log)
 
 
