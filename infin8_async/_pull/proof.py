@@ -136,7 +136,7 @@ class Proof:
                 # It gives another page in place of this one, or no count.
                 length = total = await self._ahead.count(window)
             least, most = self._known_in(window)
-            self.fell |= answer.fell or total < least
+            self.fell |= answer.fell or min(total, length) < least
             if window == self._query:
                 self.total = total
             lost = self._lost_in(window)

@@ -156,13 +156,13 @@ class Window:
         if self.proven or self._integrity == "off":
             return
         self._plan()  # the next part comes while this one is proved
+        recovered = self.recovered
         accounted_for, cdrs = await self.proof.look(self._query)
         self.recovered += len(cdrs)
         yield cdrs
         self.proven = accounted_for and not self.proof.withheld and not self.proof.lost
         if self.proven or (accounted_for and self.proof.lost) or self._integrity == "raise":
             return
-        recovered = self.recovered
         async with aclosing(self.proof.repair()) as batches:
             async for cdrs in batches:
                 self.recovered += len(cdrs)
