@@ -1,0 +1,70 @@
+"""Places for the partitions that are pulled at once: on a cluster, or on this host if there is none."""
+
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from itertools import chain, count, repeat
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+_WAIT: Final = 0.2  # seconds, for one place, before the next one is tried
+
+Take = Callable[[str, float], Callable[[], object] | None]
+"""Takes the lock of a name within some seconds; returns what releases it, or None if it is not free."""
+
+
+@contextmanager
+def place(account: str, places: int) -> Generator[None]:
+    """
+    Hold one of some places.
+
+    Each is a lock that all processes of a cluster see, or all of this host if this is no task of a cluster. A place of
+    a worker that dies is free after Dask's `distributed.scheduler.locks.lease-timeout`.
+
+    Args:
+        account: Whose places; a name that may be seen.
+
+        places: How many there are. If others say another number, the lower ones are shared.
+    """
+    take = _take_on_cluster if _in_a_cluster() else _take_on_host
+    for number, wait in zip(count(), chain(repeat(0.0, places), repeat(_WAIT)), strict=False):
+        release = take(f"infin8-{account}-{number % places}", wait)
+        if release is not None:
+            try:
+                yield
+            finally:
+                release()
+            return
+
+
+def _in_a_cluster() -> bool:
+    if "distributed" not in sys.modules:  # a worker has imported it
+        return False
+    from distributed import get_worker  # noqa: PLC0415  # the local schedulers do without it
+
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return True
+
+
+def _take_on_cluster(name: str, wait: float) -> Callable[[], object] | None:
+    from distributed import Lock  # noqa: PLC0415  # as above
+
+    lock = Lock(name)  # type: ignore[no-untyped-call]  # Dask's own types are not complete
+    taken = lock.acquire(timeout=wait)  # type: ignore[no-untyped-call]  # as above
+    return lock.release if taken else None
+
+
+def _take_on_host(name: str, wait: float) -> Callable[[], object] | None:
+    # Whoever else uses this host may have to open the file.
+    lock = FileLock(Path(tempfile.gettempdir()) / f"{name}.lock", mode=0o666)
+    try:
+        lock.acquire(timeout=wait)
+    except Timeout:
+        return None
+    return lock.release
