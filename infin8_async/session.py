@@ -13,8 +13,8 @@ from yarl import URL
 
 from ._feed.checkpoint import Checkpoint, FileCheckpoint, Mark
 from ._feed.feed import CdrFeed
-from ._pull.ahead import structured
 from ._pull.portions import portions
+from ._pull.rows import rows_of
 from ._pull.scan import Scan
 from ._wire.protocol import NoBodyError, PageBytes
 from ._wire.transport import Tally, Transport
@@ -239,7 +239,8 @@ class Infin8Session:
         size = self._per_page if per_page is None else per_page
         check_number("per_page", size, least=1, whole=True)
         page = await self._fetch(query.until_now(), number, size)
-        return CdrPage(tuple(await structured(page)), page.page, page.per_page, page.total)
+        rows = await rows_of(page)
+        return CdrPage(tuple(await rows.records()), page.page, page.per_page, page.total)
 
     async def count(self, query: CdrQuery) -> int:
         """

@@ -1,17 +1,26 @@
 """What a reader holds: the stream of calls of one pull, and its report."""
 
-from collections.abc import AsyncGenerator, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence, Sized
+from functools import partial
 from itertools import islice
 from operator import length_hint
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from attrs import frozen
 
+from ._arrow import call_schema
+from ._pull.rows import Rows
 from ._pull.scan import Scan
 from ._reader import OneReader
 from ._wire.transport import Tally
 from .models import Cdr, CdrPage
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch  # type: ignore[import-untyped]
+
+_Page = TypeVar("_Page", bound=Sized)
 
 
 @frozen(kw_only=True)
@@ -67,10 +76,10 @@ class CdrStream:
     def __init__(self, scan: Scan, tally: Tally) -> None:
         self._scan = scan
         self._tally = tally
-        self._pages: AsyncGenerator[list[Cdr]] = scan.pages()
+        self._pages: AsyncGenerator[Rows] = scan.pages()
         self._rows: Iterator[Cdr] = iter(())
         self._handed = 0
-        self._unread = 0  # rows that were at hand when the stream was closed
+        self._made = 0  # rows that became what the reader wants
         self._reader = OneReader("stream", scan.aclose)
         self._exhausted = False
 
@@ -83,7 +92,7 @@ class CdrStream:
     async def __anext__(self) -> Cdr:
         for cdr in self._rows:
             return cdr
-        self._rows = iter(await self._next_page())
+        self._rows = iter(await self._next_page(Rows.records))
         return next(self._rows)
 
     def __iter__(self) -> NoReturn:
@@ -100,10 +109,41 @@ class CdrStream:
             cdrs = tuple(self._rows)
             if not cdrs:
                 try:
-                    cdrs = tuple(await self._next_page())
+                    cdrs = tuple(await self._next_page(Rows.records))
                 except StopAsyncIteration:
                     return
             yield CdrPage(cdrs, self._handed, self._scan.size, self._scan.total or 0)
+
+    async def arrow(self, *, columns: Sequence[str] | None = None) -> "AsyncGenerator[RecordBatch]":
+        """
+        The same pull as `pyarrow.RecordBatch`es, never an empty one, made without a `Cdr` for each call.
+
+        They have the columns of `infin8_async.export.to_arrow`. What the calls of a page already read one by one are
+        not given again. Needs `infin8-async[arrow]`.
+
+        Args:
+            columns: The names of the columns to make; None for all. Other fields are not read, so that nothing is
+                wrong with a row because of them.
+
+        Raises:
+            ImportError: pyarrow is missing. Nothing has been read.
+
+            ValueError: There is no such column; or a number of more than 64 bits, or half a character: then the message
+                names the call and the field.
+        """
+        schema = await asyncio.to_thread(call_schema, columns)  # the import of pyarrow takes its time
+        fields = None if columns is None else frozenset(columns)
+        if cdrs := list(self._rows):
+            self._made -= len(cdrs)
+            batch = await self._reader.read(partial(Rows(cdrs).batch, schema))
+            self._made += len(cdrs)
+            yield batch
+        while True:
+            try:
+                batch = await self._next_page(partial(Rows.batch, schema=schema), columns=fields)
+            except StopAsyncIteration:
+                return
+            yield batch
 
     async def collect(self, limit: int | None = None) -> list[Cdr]:
         """
@@ -120,7 +160,7 @@ class CdrStream:
             if len(cdrs) == limit:
                 return cdrs
             try:
-                self._rows = iter(await self._next_page())
+                self._rows = iter(await self._next_page(Rows.records))
             except StopAsyncIteration:
                 return cdrs
 
@@ -135,7 +175,7 @@ class CdrStream:
         scan = self._scan
         return StreamReport(
             expected=scan.expected,
-            received=scan.received - length_hint(self._rows) - self._unread,
+            received=self._made - length_hint(self._rows),
             duplicates=scan.duplicates,
             recovered=scan.recovered,
             requests=self._tally.requests,
@@ -147,7 +187,7 @@ class CdrStream:
     async def aclose(self) -> None:
         """Stop the pull: cancel every request under way and wait until it has ended. Also what `async with` does."""
         self._reader.close()
-        self._unread += length_hint(self._rows)
+        self._made -= length_hint(self._rows)
         self._rows = iter(())
         await self._scan.aclose()
         if not self._reader.reading:
@@ -161,19 +201,33 @@ class CdrStream:
     ) -> None:
         await self.aclose()
 
-    async def _next_page(self) -> list[Cdr]:
+    async def _next_page(
+        self, make: Callable[[Rows], Awaitable[_Page]], *, columns: frozenset[str] | None = None
+    ) -> _Page:
         """
-        The rows of the next page.
+        What is made of the rows of the next page.
+
+        Args:
+            make: Makes it.
+
+            columns: The fields that it needs; None for all.
 
         Raises:
             StopAsyncIteration: There is none.
         """
+
+        async def step() -> _Page:
+            self._scan.decode(columns)
+            rows = await anext(self._pages)
+            return await make(rows)
+
         if self._exhausted and not self._reader.reading:
             raise StopAsyncIteration
         try:
-            page = await self._reader.read(self._pages.__anext__)
+            page = await self._reader.read(step)
         except StopAsyncIteration:
             self._exhausted = True
             raise
         self._handed += 1
+        self._made += len(page)
         return page

@@ -9,11 +9,12 @@ from typing import Final
 from attrs import frozen
 
 from ..errors import IncompleteResultError
-from ..models import Cdr, CdrQuery, Integrity
+from ..models import CdrQuery, Integrity
 from .ahead import Ahead, Answer, Start
 from .divide import direction, divide
 from .known import Known, TimeRule
 from .planner import Part, pages, plan
+from .rows import Rows
 from .salvage import Place, loss
 from .window import Window
 
@@ -101,7 +102,7 @@ class Scan:
         self.complete = False
         self.certified = False
 
-    async def pages(self) -> AsyncGenerator[list[Cdr]]:
+    async def pages(self) -> AsyncGenerator[Rows]:
         """
         The rows, page by page, each once; never an empty page.
 
@@ -117,14 +118,14 @@ class Scan:
         while self._parts and (self._incomplete < _MOST_INCOMPLETE or self._integrity != "repair"):
             window = self._window = await self._next_window()
             async with aclosing(window.rows()) as batches:
-                async for cdrs in batches:
+                async for calls in batches:
                     if not self._divided:
                         self.total = window.proof.total
-                    if cdrs:
-                        self.received += len(cdrs)
-                        yield cdrs
+                    if calls:
+                        self.received += len(calls)
+                        yield calls
                     # A page is let go before the next is made: two of them alive cost a sixth of the time.
-                    del cdrs
+                    del calls
             await self._close(window)
             if self._missed and self._integrity == "raise":
                 break
@@ -180,6 +181,10 @@ class Scan:
         """Cancel what is under way, and wait until it has ended."""
         await self._ahead.aclose()
 
+    def decode(self, columns: frozenset[str] | None) -> None:
+        """Decode these fields of the rows from now on, besides what the pull itself needs; None for all."""
+        self._ahead.columns = columns
+
     def abandon(self) -> None:
         """Cancel what is under way, from any thread; the session waits until it has ended."""
         self._ahead.abandon()
@@ -200,8 +205,8 @@ class Scan:
         first = await self._ahead.read(part.query, 1, size=self.size)
         if self.total is None:
             self.total = self.expected = first.total
-            self._direction = direction(first.cdrs)
-        self._rule.observe(part.query, first.cdrs)
+            self._direction = direction(first.calls.times("starttime"))
+        self._rule.observe(part.query, first.calls)
         return first
 
     def _divide(self, part: Part, first: Answer) -> list[CdrQuery]:

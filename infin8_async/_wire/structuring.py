@@ -10,12 +10,15 @@ from attrs import NOTHING, define, fields
 from cattrs import BaseConverter, ClassValidationError
 from cattrs.gen import make_dict_structure_fn_from_attrs, override
 
-from ..models import BEIJING, CallDirection, CallMethod, Cdr
+from ..models import BEIJING, CallDirection, CallMethod, Cdr, platform_text
 
 _Hook = Callable[[object, object], object]
 _FIELDS: Final = {a.name: a for a in fields(Cdr) if a.name != "extra"}
 _NAMES: Final = frozenset(_FIELDS)
-_TIME_LENGTH: Final = len("YYYY-MM-DD HH:MM:SS")
+TIME_LENGTH: Final = len("YYYY-MM-DD HH:MM:SS")
+_SIGNS: Final = {4: "-", 7: "-", 10: " ", 13: ":", 16: ":", TIME_LENGTH: "\n"}
+_ZERO: Final = "0000-00-00 00:00:00"
+ABSENT_TIMES: Final = frozenset({None, "", _ZERO})
 _parse, _combine = datetime.fromisoformat, datetime.combine
 _EXTRA: Final = "\0extra"  # where a row carries what is not listed to the generated function; no field of the platform
 
@@ -75,10 +78,10 @@ def _time(value: object, _: object = None) -> datetime | None:
     try:
         time = _parse(value)
     except ValueError:
-        if value == "0000-00-00 00:00:00":
+        if value == _ZERO:
             return None
         time = None
-    if time is None or time.tzinfo is not None or len(value) != _TIME_LENGTH:
+    if time is None or time.tzinfo is not None or len(value) != TIME_LENGTH:
         raise ValueError("is no time of the form YYYY-MM-DD HH:MM:SS")
     # All times share one zone: parsed with "+08:00" in the text each would carry its own, and be almost three times as
     # large. `replace(tzinfo=…)` says the same, and costs five times as much on Python 3.11.
@@ -169,13 +172,36 @@ def _generated(hooks: Mapping[str, _Hook | None], *, detailed: bool = False) -> 
 # that what is a text or a number already is handed on.
 _WIRE: Final[Mapping[object, object]] = {int: int, datetime | None: str | None}
 _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_Row: Final = msgspec.defstruct(
-    "_Row",
-    [("id", _INT64), *((name, _WIRE.get(a.type, str), a.default) for name, a in _FIELDS.items() if name != "id")],
-    forbid_unknown_fields=True,
-    gc=False,
-)
-_decode_documented: Final = msgspec.json.Decoder(list[_Row]).decode  # type: ignore[valid-type]  # made at run time
+MARKS: Final = ("id", "starttime", "answertime", "endtime")
+"""The fields by which a pull knows a call, and finds its place in time. They are decoded whatever else is asked for."""
+
+
+class Documented(msgspec.Struct, gc=False):
+    """A row as the platform documents it, with the fields that were asked for. Times are texts."""
+
+
+@cache
+def _documented_decoder(columns: frozenset[str] | None) -> Callable[[msgspec.Raw], Sequence[Documented]]:
+    """
+    A decoder of a page of documented rows.
+
+    Args:
+        columns: The fields that are wanted; None for all. Others are skipped unread, unless `extra` is among them.
+    """
+    wanted = _NAMES if columns is None else columns | set(MARKS)
+    kind = msgspec.defstruct(
+        "_Row",
+        [
+            ("id", _INT64),
+            *((name, _WIRE.get(a.type, str), a.default) for name, a in _FIELDS.items() if name in wanted - {"id"}),
+        ],
+        bases=(Documented,),
+        forbid_unknown_fields=columns is None or "extra" in columns,
+        gc=False,
+    )
+    return msgspec.json.Decoder(list[kind]).decode  # type: ignore[valid-type]  # made at run time
+
+
 _documented: Final = _generated({name: None if a.type in (int, str) else _HOOKS[a.type] for name, a in _FIELDS.items()})
 
 # Rows of any other kind: every field is looked at, and may be missing.
@@ -189,18 +215,26 @@ def _lenient(*, detailed: bool = False) -> Callable[[Mapping[str, object]], Cdr]
     return _generated(_LENIENT, detailed=detailed)
 
 
-def decode_rows(body: msgspec.Raw) -> Sequence[object]:
+def decode_rows(body: msgspec.Raw, columns: frozenset[str] | None = None) -> Sequence[object]:
     """
-    The rows of a page, ready to be structured; of no use for anything else.
+    The rows of a page, ready to be structured.
 
     They may come as an object keyed by index, which is what PHP makes of a list with gaps. They keep the order in
     which they were sent, whatever their keys are.
+
+    Args:
+        body: The page.
+
+        columns: The fields that are wanted; None for all.
+
+    Returns:
+        `Documented` rows, if all are. If not: whatever they are; objects, one hopes.
 
     Raises:
         msgspec.DecodeError: It is no JSON, or neither a list nor an object.
     """
     try:
-        return _decode_documented(body)
+        return _documented_decoder(columns)(body)
     except msgspec.ValidationError:
         rows = _decode(body)
         if isinstance(rows, dict):
@@ -210,38 +244,38 @@ def decode_rows(body: msgspec.Raw) -> Sequence[object]:
         return rows
 
 
-def structure(rows: Sequence[Any], *, first: int = 1) -> list[Cdr]:
+def structure(rows: Sequence[Any], numbers: Sequence[int]) -> list[Cdr]:
     """
     Make records of decoded rows, in their order.
 
     Args:
-        rows: Some that `decode_rows` gave; objects, one hopes.
+        rows: Some that `decode_rows` gave.
 
-        first: The number of the first of them on its page.
+        numbers: Their numbers on their page.
 
     Raises:
         UnreadableRowError: A row is no object, has no usable id, or a field that can't be read.
     """
     try:
-        if rows and isinstance(rows[0], _Row):
+        if rows and isinstance(rows[0], Documented) and len(rows[0].__struct_fields__) == len(_NAMES):
             return [_documented(msgspec.structs.asdict(row)) for row in rows]
         make = _lenient()
         return [make(_filled(row)) for row in rows]
     except (ValueError, KeyError, AttributeError, TypeError):
         # Each row once more, by the function that keeps account: it costs more, and is asked only here.
-        return [_explained(row, number) for number, row in enumerate(rows, first)]
+        return [_explained(row, number) for number, row in zip(numbers, rows, strict=True)]
 
 
-def _filled(row: Mapping[str, object]) -> dict[str, object]:
+def _filled(row: Mapping[str, object] | Documented) -> dict[str, object]:
     """A row with every field, None where it had none; those that are not listed go into one."""
+    if isinstance(row, Documented):
+        row = msgspec.structs.asdict(row)
     extra = {} if _NAMES.issuperset(row) else {name: value for name, value in row.items() if name not in _NAMES}
     return {**_ABSENT, **row, _EXTRA: extra}
 
 
 def _explained(row: object, number: int) -> Cdr:
-    if isinstance(row, _Row):
-        row = msgspec.structs.asdict(row)
-    if not isinstance(row, dict):
+    if not isinstance(row, dict | Documented):
         raise UnreadableRowError(number, None, f"is {_kind(row)}, not an object")
     try:
         return _lenient(detailed=True)(_filled(row))
@@ -249,3 +283,29 @@ def _explained(row: object, number: int) -> Cdr:
         (first, note), *_ = error.group_exceptions()[0]
         reason = "is missing" if isinstance(first, KeyError) else str(first)
         raise UnreadableRowError(number, note.name, reason) from None
+
+
+def in_platform_form(times: Sequence[object]) -> list[str] | None:
+    """
+    Times of rows as the platform writes them, so that they compare as texts.
+
+    Args:
+        times: Texts or other values, as they came.
+
+    Returns:
+        None if one is absent, or can't be read.
+    """
+    # All at once, without a look at each: a text that can be read and has these signs in these places has the form.
+    try:
+        joined = "\n".join(times) + "\n"  # type: ignore[arg-type]  # if one is no text, it says so
+    except TypeError:
+        pass
+    else:
+        signs = all(joined[place :: TIME_LENGTH + 1] == sign * len(times) for place, sign in _SIGNS.items())
+        if signs and len(joined) == (TIME_LENGTH + 1) * len(times) and _ZERO not in times:
+            return list(times)  # type: ignore[arg-type]  # they are texts
+    try:
+        read = [_time(value) for value in times]
+    except ValueError:
+        return None
+    return None if None in read else [platform_text(time) for time in read if time is not None]

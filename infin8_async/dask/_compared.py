@@ -1,18 +1,29 @@
 """Finds out whether the platform compares the dial time of a call with a window."""
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import evolve
 
 from ..errors import UnreadableRowsError
-from ..models import Cdr, CdrQuery
+from ..models import CdrQuery
 from ..session import Infin8Session
 
-SECOND: Final = timedelta(seconds=1)
+_SECOND: Final = timedelta(seconds=1)
 _SAMPLE: Final = 1000  # calls
+_TIMES: Final = ("starttime", "answertime", "endtime")
+
+_Times = Mapping[str, datetime | None]
+"""The times of a call."""
+
+
+def around(query: CdrQuery, start: datetime, end: datetime) -> CdrQuery:
+    """A piece of the query's window, a second longer on both sides: the platform may include neither bound."""
+    first, last = query.ends
+    # In this order, no time before the year 1 or after 9999 is computed.
+    return evolve(query, starttime=max(first + _SECOND, start) - _SECOND, endtime=min(last - _SECOND, end) + _SECOND)
 
 
 async def goes_by_dial_time(session: Infin8Session, query: CdrQuery) -> bool:
@@ -31,40 +42,33 @@ async def goes_by_dial_time(session: Infin8Session, query: CdrQuery) -> bool:
     sample = await _sample(session, query)
     if not _are_dialled_in(query, sample):
         return False
-    windows = (around(query, cdr.starttime, cdr.starttime) for cdr in sample if cdr.starttime)
-    for cdr, window in zip(sample, windows, strict=True):
-        if _shows_dial_time(cdr, window):
-            answer = await _sample(session, window)
-            return _are_dialled_in(window, answer) and any(_shows_dial_time(cdr, window) for cdr in answer)
+    for call in sample:
+        dialled = call["starttime"]
+        window = query if dialled is None else around(query, dialled, dialled)
+        if _shows_dial_time(call, window):
+            calls = await _sample(session, window)
+            return _are_dialled_in(window, calls) and any(_shows_dial_time(call, window) for call in calls)
     return not sample
 
 
-def around(query: CdrQuery, start: datetime, end: datetime) -> CdrQuery:
-    """A piece of the query's window, a second longer on both sides: the platform may include neither bound."""
-    first, last = query.ends
-    # In this order, no time before the year 1 or after 9999 is computed.
-    return evolve(query, starttime=max(first + SECOND, start) - SECOND, endtime=min(last - SECOND, end) + SECOND)
-
-
-async def _sample(session: Infin8Session, query: CdrQuery) -> list[Cdr]:
-    cdrs: list[Cdr] = []
+async def _sample(session: Infin8Session, query: CdrQuery) -> list[_Times]:
+    calls: list[_Times] = []
     with suppress(UnreadableRowsError):
-        async with session.cdrs(query, integrity="off") as stream:
-            async for page in stream.pages():
-                cdrs += page.cdrs
-                if len(cdrs) >= _SAMPLE:
+        async with session.cdrs(query, integrity="off") as stream, aclosing(stream.arrow(columns=_TIMES)) as batches:
+            async for batch in batches:
+                calls += batch.to_pylist()
+                if len(calls) >= _SAMPLE:
                     break
-    return cdrs
+    return calls
 
 
-def _shows_dial_time(cdr: Cdr, window: CdrQuery) -> bool:
+def _shows_dial_time(call: _Times, window: CdrQuery) -> bool:
     """Whether of all times of a call only the dial time lies in a window."""
-    inside = [_lies_in(window, time) for time in (cdr.starttime, cdr.answertime, cdr.endtime)]
-    return inside == [True, False, False]
+    return [_lies_in(window, call[name]) for name in _TIMES] == [True, False, False]
 
 
-def _are_dialled_in(window: CdrQuery, cdrs: Iterable[Cdr]) -> bool:
-    return all(_lies_in(window, cdr.starttime) for cdr in cdrs)
+def _are_dialled_in(window: CdrQuery, calls: Sequence[_Times]) -> bool:
+    return all(_lies_in(window, call["starttime"]) for call in calls)
 
 
 def _lies_in(window: CdrQuery, time: datetime | None) -> bool:

@@ -11,8 +11,9 @@ import dask.dataframe as dd
 import pandas as pd  # type: ignore[import-untyped]  # its types are a package of their own
 
 from ..models import BEIJING, CdrQuery, Credentials, check_number
+from ..session import Infin8Session, SessionOptions
 from ._compared import around, goes_by_dial_time
-from ._reader import INDEX, Reader, Slice, empty, run, session
+from ._reader import INDEX, Reader, Slice, empty, run
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=BEIJING)  # no call was dialled before it
 
@@ -81,38 +82,29 @@ def read_cdrs(
     check_number("calls_per_partition", calls_per_partition, least=1, whole=True)
     check_number("concurrency", concurrency, least=1, whole=True)
     check_number("partitions_at_once", partitions_at_once, least=1, whole=True)
-    names = _columns(columns)
-    base_url = base_url or os.environ.get("INFIN8_BASE_URL") or None
+    names = list(empty(columns).columns)
     query = query.until_now()
+    options: SessionOptions = {"concurrency": concurrency, "max_rate": max_rate}
+    if base_url or (base_url := os.environ.get("INFIN8_BASE_URL")):
+        options["base_url"] = base_url
 
     async def plan() -> tuple[list[CdrQuery], bool]:
-        async with session(
-            credentials or Credentials.from_env(), base_url=base_url, concurrency=concurrency, max_rate=max_rate
-        ) as planning:
-            return await planning.plan(query, calls=calls_per_partition), await goes_by_dial_time(planning, query)
+        async with Infin8Session(credentials or Credentials.from_env(), **options) as session:
+            windows = await session.plan(query, calls=calls_per_partition)
+            return windows, await goes_by_dial_time(session, query)
 
     windows, by_dial_time = run(plan())
     places = min(partitions_at_once, concurrency)
+    share: SessionOptions = {"concurrency": concurrency // places, "max_rate": max_rate and max_rate / places}
     reader = Reader(
         token=uuid.uuid4().hex,
         credentials=credentials,
-        base_url=base_url,
-        concurrency=concurrency // places,
-        max_rate=None if max_rate is None else max_rate / places,
+        options=options | share,
         places=places,
         by_dial_time=by_dial_time,
     )
     borders = [*(window.starttime for window in windows), query.ends[1]]
     return _dialled(reader, query, borders, names) if by_dial_time else _shuffled(reader, query, borders, names)
-
-
-def _columns(wanted: Sequence[str] | None) -> list[str]:
-    known = list(empty().columns)
-    if wanted is None:
-        return known
-    if unknown := set(wanted) - {INDEX, *known}:
-        raise ValueError(f"no columns of a call: {', '.join(sorted(unknown))}")
-    return [name for name in wanted if name != INDEX]
 
 
 def _dialled(reader: Reader, query: CdrQuery, borders: Sequence[datetime], names: list[str]) -> dd.DataFrame:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from datetime import datetime
@@ -14,11 +14,10 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
 import pyarrow.compute as pc  # type: ignore[import-untyped]  # as above
 from attrs import field, frozen
 
+from .._arrow import call_schema
 from ..errors import ResponseError
-from ..export.arrow import call_schema, record_batch
 from ..models import CdrQuery, Credentials
-from ..session import Infin8Session
-from ..stream import CdrStream
+from ..session import Infin8Session, SessionOptions
 from ._places import place
 
 INDEX: Final = "starttime"
@@ -58,11 +57,7 @@ class Reader:
 
         credentials: Who is asking; None for the credentials in the environment of each worker.
 
-        base_url: Where the platform is; None for its own address.
-
-        concurrency: The most requests in flight for one partition.
-
-        max_rate: Requests a second for one partition at the most; None for no such limit.
+        options: Of the session that pulls a partition.
 
         places: How many partitions of an account are pulled at once at the most.
 
@@ -72,9 +67,7 @@ class Reader:
 
     token: str
     credentials: Credentials | None = field(repr=False)
-    base_url: str | None
-    concurrency: int
-    max_rate: float | None
+    options: SessionOptions
     places: int
     by_dial_time: bool
 
@@ -89,36 +82,25 @@ class Reader:
             Infin8Error: It could not be pulled as a whole. The task can be run again.
         """
         credentials = self.credentials or Credentials.from_env()
-        account = hashlib.sha256(f"{self.base_url} {credentials.appid}".encode()).hexdigest()[:16]
+        account = hashlib.sha256(f"{self.options.get('base_url')} {credentials.appid}".encode()).hexdigest()[:16]
         with place(account, self.places):
             try:
                 table = run(self._pull(credentials, part, columns))
             finally:
-                if self.max_rate is not None:  # whoever has this place next does not follow too soon
-                    time.sleep(1 / self.max_rate)
+                if rate := self.options.get("max_rate"):
+                    time.sleep(1 / rate)  # the next partition in this place must not follow too soon
         return frame(table, columns)
 
     async def _pull(self, credentials: Credentials, part: Slice, columns: Sequence[str]) -> pa.Table:
-        wanted = list(dict.fromkeys((INDEX, "id", *columns, *(() if self.by_dial_time else _OTHER_TIMES))))
-        keep = _owned if self.by_dial_time else _indexed
+        keep, needed = (_owned, ()) if self.by_dial_time else (_indexed, _OTHER_TIMES)
+        names = [INDEX, "id", *needed, *columns]
         async with (
-            session(
-                credentials, base_url=self.base_url, concurrency=self.concurrency, max_rate=self.max_rate
-            ) as pulling,
-            pulling.cdrs(part.window) as stream,
-            aclosing(_arrow(stream, wanted)) as batches,
+            Infin8Session(credentials, **self.options) as session,
+            session.cdrs(part.window) as stream,
+            aclosing(stream.arrow(columns=names)) as batches,
         ):
             kept = [keep(batch, part) async for batch in batches]
-        return pa.Table.from_batches(kept, pa.schema([call_schema().field(name) for name in wanted]))
-
-
-def session(
-    credentials: Credentials, *, base_url: str | None, concurrency: int, max_rate: float | None
-) -> Infin8Session:
-    """A session; without a *base_url*, of the platform's own address."""
-    if base_url is None:
-        return Infin8Session(credentials, concurrency=concurrency, max_rate=max_rate)
-    return Infin8Session(credentials, base_url=base_url, concurrency=concurrency, max_rate=max_rate)
+        return pa.Table.from_batches(kept, call_schema(names))
 
 
 def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
@@ -138,15 +120,15 @@ def frame(table: pa.Table, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def empty(columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A partition without calls; with all columns if none are given."""
-    table = call_schema().empty_table()
-    return frame(table, [name for name in table.column_names if name != INDEX] if columns is None else columns)
+    """
+    A partition without calls, with some of the columns or with all.
 
-
-async def _arrow(stream: CdrStream, columns: Sequence[str]) -> AsyncGenerator[pa.RecordBatch]:
-    async with aclosing(stream.pages()) as pages:
-        async for page in pages:
-            yield record_batch(call_schema(), page.cdrs).select(columns)
+    Raises:
+        ValueError: There is no such column.
+    """
+    names = call_schema(columns).names
+    table = call_schema([INDEX, "id", *names]).empty_table()
+    return frame(table, [name for name in names if name != INDEX])
 
 
 def _owned(batch: pa.RecordBatch, part: Slice) -> pa.RecordBatch:

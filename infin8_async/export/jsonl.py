@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
+from .._columns import FIELDS, values_of
 from .._files import StrPath, written_whole
 from ..models import Cdr
-from .columns import FIELDS, values_of
 from .writing import Write, written
 
 _encoder: Final = msgspec.json.Encoder()

@@ -42,7 +42,7 @@ def loop(*, quick: bool) -> list[Figure]:
     """A clock that ticks beside a pull, and the same beside fetching the same bytes to throw them away."""
     pages, rounds = (5, 1) if quick else (200, 5)
     row = "host's loop"
-    whole = mock.patch("infin8_async._pull.ahead._PORTION", 10**9)
+    whole = mock.patch("infin8_async._pull.rows._PORTION", 10**9)
     with Server(pages * 1000) as server:
         url = server.url
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from attrs import fields
 
-from ..models import Cdr
+from .models import Cdr
 
 FIELDS: Final = tuple(field.name for field in fields(Cdr) if field.name != "extra")
 """The columns of a call, without `extra`."""
