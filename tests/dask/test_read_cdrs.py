@@ -37,13 +37,20 @@ TIME = pd.DatetimeTZDtype("ms", BEIJING)
 TEXT = pd.StringDtype("pyarrow")
 
 
+@pytest.fixture(autouse=True)
+def _lock_files(tmp_path, monkeypatch):
+    """The files that count the partitions of this host."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+
 async def read(sandbox, query=WINDOW, **options):
     """Plan in a thread: the sandbox answers in this one."""
     options = {"calls_per_partition": 100, "credentials": sandbox.credentials, "base_url": sandbox.base_url} | options
     return await asyncio.to_thread(read_cdrs, query, **options)
 
 
-async def compute(*collections, scheduler="threads"):
+async def compute(*collections, scheduler="sync"):
     return await asyncio.to_thread(partial(dask.compute, *collections, scheduler=scheduler))
 
 
