@@ -128,7 +128,7 @@ def _from_map(
     reader: Reader, parts: list[Slice], names: list[str], *, divisions: Sequence[datetime] | None = None
 ) -> dd.DataFrame:
     known = None if divisions is None else _timestamps(divisions)
-    frame: dd.DataFrame = dd.from_map(reader, parts, meta=empty(names), divisions=known, label="read-cdrs")  # type: ignore[no-untyped-call]  # Dask's own types are not complete
+    frame: dd.DataFrame = dd.from_map(reader, parts, meta=empty(names), divisions=known, label="read-cdrs")
     return frame
 
 

@@ -55,9 +55,8 @@ def _in_a_cluster() -> bool:
 def _take_on_cluster(name: str, wait: float) -> Callable[[], object] | None:
     from distributed import Lock  # noqa: PLC0415  # as above
 
-    lock = Lock(name)  # type: ignore[no-untyped-call]  # Dask's own types are not complete
-    taken = lock.acquire(timeout=wait)  # type: ignore[no-untyped-call]  # as above
-    return lock.release if taken else None
+    lock = Lock(name)
+    return lock.release if lock.acquire(timeout=wait) else None
 
 
 def _take_on_host(name: str, wait: float) -> Callable[[], object] | None:

@@ -2,15 +2,18 @@
 
 import asyncio
 import os
+import runpy
 import signal
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
 from profiles import cases
 
-from infin8_async import CdrQuery
+from infin8_async import CdrQuery, Infin8Session
 from infin8_async.dask import read_cdrs
+from infin8_async.figures import figures
 from infin8_async.testing import Sandbox
 
 MONTH = CdrQuery("2020-06-10 00:00:00", "2020-07-09 23:59:59")
@@ -58,6 +61,20 @@ async def test_partitions_of_one_page_stay_below_the_rate(client):
         # Two places, each of which is free again a 25th of a second after its last request.
         assert len(times) <= 2 + 50 * (times[-1] - times[0])
         assert all(third - first >= 0.03 for first, third in zip(times, times[2:], strict=False))
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # Dask's own use of pandas
+async def test_the_example_computes_what_one_process_does(client, tmp_path, monkeypatch):
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "cluster.py"))
+    async with Sandbox(1000, days=30) as sandbox:
+        monkeypatch.setenv("INFIN8_BASE_URL", sandbox.base_url)
+        await asyncio.to_thread(example["pull"], MONTH, tmp_path / "calls.parquet")
+        rates = await asyncio.to_thread(example["answer_rates"](tmp_path / "calls.parquet").compute)
+        async with Infin8Session(sandbox.credentials, base_url=sandbox.base_url) as session:
+            whole = await figures(session.cdrs(MONTH), by=lambda cdr: (cdr.starttime.hour, cdr.extnumber))
+    assert dict(zip(rates.index, rates["calls"], strict=True)) == {key: one.calls for key, one in whole.groups.items()}
+    for key, group in whole.groups.items():
+        assert rates["answer rate"][key] == pytest.approx(group.answered.value)
 
 
 async def test_the_result_is_whole_if_a_worker_is_killed_while_it_pulls(client):
