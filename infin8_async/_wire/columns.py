@@ -1,8 +1,8 @@
 """
 Rows straight to columns, by Arrow's own reader of JSON.
 
-It takes what is documented and nothing else: no number as a text, no text as a number, no field twice, none unknown. And
-it works without the interpreter's lock, so in a thread it holds nobody up. Columns made of msgspec's structs cost the
+It takes what is documented and nothing else: no number as a text, no text as a number, no field twice or unknown. It
+works without the interpreter's lock, so in a thread it holds nobody up. Columns made of msgspec's structs cost the
 processor as much, and hold the lock all the time.
 """
 
