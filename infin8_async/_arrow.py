@@ -23,7 +23,8 @@ def arrow() -> Any:  # noqa: ANN401  # pyarrow has no types
     """
     with requires("arrow", "pyarrow", what="Arrow and Parquet need"):
         import pyarrow.compute  # type: ignore[import-untyped]  # noqa: PLC0415  # it is optional, and slow to import
-        import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: PLC0415  # it is optional, and slow to import
+        import pyarrow.json  # type: ignore[import-untyped]  # noqa: PLC0415
+        import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: PLC0415
     return pyarrow
 
 
@@ -51,16 +52,10 @@ def record_batch(schema: "Schema", cdrs: Sequence[Cdr]) -> "RecordBatch":
     Raises:
         ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
     """
-    return arrow().record_batch([column_of_records(cdrs, field) for field in schema], schema=schema)
+    return arrow().record_batch([_column(cdrs, field) for field in schema], schema=schema)
 
 
-def column_of_records(cdrs: Sequence[Cdr], field: "Field") -> "Array":
-    """
-    One column of a batch.
-
-    Raises:
-        ValueError: See `record_batch`.
-    """
+def _column(cdrs: Sequence[Cdr], field: "Field") -> "Array":
     pa = arrow()
     if field.name in FIELDS:
         values = [getattr(cdr, field.name) for cdr in cdrs]

@@ -132,7 +132,6 @@ class CdrStream:
                 names the call and the field.
         """
         schema = await asyncio.to_thread(call_schema, columns)  # the import of pyarrow takes its time
-        fields = None if columns is None else frozenset(columns)
         if cdrs := list(self._rows):
             self._made -= len(cdrs)
             batch = await self._reader.read(partial(Rows(cdrs).batch, schema))
@@ -140,7 +139,7 @@ class CdrStream:
             yield batch
         while True:
             try:
-                batch = await self._next_page(partial(Rows.batch, schema=schema), columns=fields)
+                batch = await self._next_page(partial(Rows.batch, schema=schema), columns=True)
             except StopAsyncIteration:
                 return
             yield batch
@@ -201,23 +200,21 @@ class CdrStream:
     ) -> None:
         await self.aclose()
 
-    async def _next_page(
-        self, make: Callable[[Rows], Awaitable[_Page]], *, columns: frozenset[str] | None = None
-    ) -> _Page:
+    async def _next_page(self, make: Callable[[Rows], Awaitable[_Page]], *, columns: bool = False) -> _Page:
         """
         What is made of the rows of the next page.
 
         Args:
             make: Makes it.
 
-            columns: The fields that it needs; None for all.
+            columns: Whether it makes columns.
 
         Raises:
             StopAsyncIteration: There is none.
         """
 
         async def step() -> _Page:
-            self._scan.decode(columns)
+            self._scan.expect(columns=columns)
             rows = await anext(self._pages)
             return await make(rows)
 

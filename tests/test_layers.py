@@ -18,6 +18,8 @@ PACKAGE = Path(infin8_async.__file__).parent
 # From the bottom up. A room imports from itself and from the layers below its own, never from its neighbours.
 LAYERS = (
     ("models", "errors", "_files", "_extras", "_reader"),
+    ("_columns",),
+    ("_arrow",),
     ("_wire",),
     ("_pull",),
     ("stream",),

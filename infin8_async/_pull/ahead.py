@@ -75,7 +75,7 @@ class Ahead:
         per_page: How many rows to ask for.
 
     Attributes:
-        columns: The fields that the reader wants at the moment; None for all.
+        marks: Whether the reader wants columns at the moment, so that marks of the rows are enough.
     """
 
     def __init__(self, start: Start, places: int, *, per_page: int) -> None:
@@ -85,7 +85,7 @@ class Ahead:
         self._requests: dict[tuple[CdrQuery, int, int], _Request] = {}
         self._counted: dict[CdrQuery, int] = {}
         self._closed = False
-        self.columns: frozenset[str] | None = None
+        self.marks = False
 
     def abandon(self) -> None:
         """Cancel everything, from any thread, without waiting for it: the session does."""
@@ -173,7 +173,7 @@ class Ahead:
         request = self._requests[query, page, rows]
         taken = await self._take(query, page, rows)
         refill()
-        calls = await rows_of(taken, self.columns)
+        calls = await rows_of(taken, marks=self.marks)
         length = (page - 1) * size + len(calls) if len(calls) < size else taken.total  # as its rows show it
         fell = min(taken.total, length) < request.counted
         if fell:

@@ -1,24 +1,21 @@
 """Rows of an answer: what a pull knows of them, and what they become when the reader says what it wants."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from .._arrow import arrow, column_of_records
-from .._wire.columns import column_of_rows
+from .._arrow import record_batch
 from .._wire.protocol import PageBytes, without_frames
-from .._wire.structuring import Documented, in_platform_form
+from .._wire.structuring import Documented, Mark, in_platform_form
 from ..errors import ResponseError
 from ..models import BEIJING, Cdr, platform_text
 
 if TYPE_CHECKING:
-    from pyarrow import Array, Field, RecordBatch, Schema  # type: ignore[import-untyped]
+    from pyarrow import RecordBatch, Schema  # type: ignore[import-untyped]
 
 _PORTION: Final = 100  # rows structured before the host's loop gets its turn: about half a millisecond of work
-_VALUES: Final = 5_000  # put into columns before the loop gets its turn: the same
 
 
 class Rows:
@@ -26,8 +23,8 @@ class Rows:
     Some rows of an answer, in their order.
 
     A pull needs to know which calls they are and when they were: `ids` and `times`. Documented rows stay what the
-    decoder gives until the reader wants records or columns. Other rows are records from the start: to structure them
-    is the only careful way to read them.
+    decoder gives until the reader wants records or columns. Other rows are records from the start: there is no other
+    way to say what they are.
 
     Args:
         rows: Documented rows, or records.
@@ -69,14 +66,16 @@ class Rows:
             ResponseError: Names page, row and field of what can't be read.
         """
         rows, self._rows = self._rows, ()
-        return list(rows) if self._page is None else await _structured(rows, self._page, self._numbers)
+        if self._page is None:
+            return list(rows)
+        if any(isinstance(row, Mark) for row in rows[:1]):
+            every = self._page.rows()
+            rows = [every[number - 1] for number in self._numbers]
+        return await _structured(rows, self._page, self._numbers)
 
     async def batch(self, schema: "Schema") -> "RecordBatch":
         """
-        The columns of a schema, made one by one: the loop gets its turn between some of them. The rows are let go.
-
-        Not in a thread: what Arrow does without the interpreter's lock is a tenth of the work. Arrow's own reader of
-        JSON needs no lock at all, and half as much again of the processor.
+        The columns of a schema, made in a thread.
 
         Raises:
             ResponseError: Names page, row and field of what can't be read.
@@ -84,11 +83,11 @@ class Rows:
             ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
         """
         if self._page is not None:
-            with suppress(ValueError, OverflowError):  # by a value that needs the careful way
-                batch = await _batch(schema, partial(column_of_rows, self._rows), len(self))
-                self._rows = ()
-                return batch
-        return await _batch(schema, partial(column_of_records, await self.records()), len(self))
+            with suppress(ValueError):  # rows that need the careful way
+                batch = await asyncio.to_thread(self._page.batch, schema)
+                places = [number - 1 for number in self._numbers]
+                return batch if len(places) == len(batch) else batch.take(places)
+        return await asyncio.to_thread(record_batch, schema, await self.records())
 
 
 def time_of(text: str) -> datetime:
@@ -99,19 +98,19 @@ def time_of(text: str) -> datetime:
         return datetime.min.replace(tzinfo=BEIJING)
 
 
-async def rows_of(page: PageBytes, columns: frozenset[str] | None = None) -> Rows:
+async def rows_of(page: PageBytes, *, marks: bool = False) -> Rows:
     """
     The rows of a page.
 
     Args:
         page: The page.
 
-        columns: The fields that the reader wants; None for all.
+        marks: Whether the reader wants columns: these come from the page's bytes, so that marks are enough.
 
     Raises:
         ResponseError: Names page, row and field of what can't be read, if it is found already.
     """
-    rows = page.rows(columns)
+    rows = page.rows(marks=marks)
     numbers = range(1, len(rows) + 1)
     if all(isinstance(row, Documented) for row in rows[:1]):
         return Rows(rows, page, numbers)
@@ -133,13 +132,3 @@ async def _structured(rows: Sequence[object], page: PageBytes, numbers: Sequence
         return cdrs
     del rows
     raise without_frames(failure)
-
-
-async def _batch(schema: "Schema", column: "Callable[[Field], Array]", rows: int) -> "RecordBatch":
-    at_once = max(1, _VALUES // max(1, rows))
-    columns: list[Array] = []
-    for field in schema:
-        if columns and len(columns) % at_once == 0:
-            await asyncio.sleep(0)
-        columns.append(column(field))
-    return arrow().record_batch(columns, schema=schema)

@@ -181,9 +181,9 @@ class Scan:
         """Cancel what is under way, and wait until it has ended."""
         await self._ahead.aclose()
 
-    def decode(self, columns: frozenset[str] | None) -> None:
-        """Decode these fields of the rows from now on, besides what the pull itself needs; None for all."""
-        self._ahead.columns = columns
+    def expect(self, *, columns: bool) -> None:
+        """Be ready for a reader who wants the next rows as columns, or as records."""
+        self._ahead.marks = columns
 
     def abandon(self) -> None:
         """Cancel what is under way, from any thread; the session waits until it has ended."""

@@ -17,8 +17,7 @@ _FIELDS: Final = {a.name: a for a in fields(Cdr) if a.name != "extra"}
 _NAMES: Final = frozenset(_FIELDS)
 TIME_LENGTH: Final = len("YYYY-MM-DD HH:MM:SS")
 _SIGNS: Final = {4: "-", 7: "-", 10: " ", 13: ":", 16: ":", TIME_LENGTH: "\n"}
-_ZERO: Final = "0000-00-00 00:00:00"
-ABSENT_TIMES: Final = frozenset({None, "", _ZERO})
+ZERO_TIME: Final = "0000-00-00 00:00:00"
 _parse, _combine = datetime.fromisoformat, datetime.combine
 _EXTRA: Final = "\0extra"  # where a row carries what is not listed to the generated function; no field of the platform
 
@@ -78,7 +77,7 @@ def _time(value: object, _: object = None) -> datetime | None:
     try:
         time = _parse(value)
     except ValueError:
-        if value == _ZERO:
+        if value == ZERO_TIME:
             return None
         time = None
     if time is None or time.tzinfo is not None or len(value) != TIME_LENGTH:
@@ -172,36 +171,32 @@ def _generated(hooks: Mapping[str, _Hook | None], *, detailed: bool = False) -> 
 # that what is a text or a number already is handed on.
 _WIRE: Final[Mapping[object, object]] = {int: int, datetime | None: str | None}
 _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-MARKS: Final = ("id", "starttime", "answertime", "endtime")
-"""The fields by which a pull knows a call, and finds its place in time. They are decoded whatever else is asked for."""
 
 
 class Documented(msgspec.Struct, gc=False):
-    """A row as the platform documents it, with the fields that were asked for. Times are texts."""
+    """A row as the platform documents it. Its times are texts."""
 
 
-@cache
-def _documented_decoder(columns: frozenset[str] | None) -> Callable[[msgspec.Raw], Sequence[Documented]]:
-    """
-    A decoder of a page of documented rows.
-
-    Args:
-        columns: The fields that are wanted; None for all. Others are skipped unread, unless `extra` is among them.
-    """
-    wanted = _NAMES if columns is None else columns | set(MARKS)
-    kind = msgspec.defstruct(
-        "_Row",
-        [
-            ("id", _INT64),
-            *((name, _WIRE.get(a.type, str), a.default) for name, a in _FIELDS.items() if name in wanted - {"id"}),
-        ],
-        bases=(Documented,),
-        forbid_unknown_fields=columns is None or "extra" in columns,
-        gc=False,
-    )
-    return msgspec.json.Decoder(list[kind]).decode  # type: ignore[valid-type]  # made at run time
+_Row: Final = msgspec.defstruct(
+    "_Row",
+    [("id", _INT64), *((name, _WIRE.get(a.type, str), a.default) for name, a in _FIELDS.items() if name != "id")],
+    bases=(Documented,),
+    forbid_unknown_fields=True,
+    gc=False,
+)
 
 
+class Mark(Documented, gc=False):
+    """The fields by which a pull knows a call and its place in time. Nothing else of the row has been looked at."""
+
+    id: _INT64  # type: ignore[valid-type]  # an alias that is final is one
+    starttime: str | None = None
+    answertime: str | None = None
+    endtime: str | None = None
+
+
+_decode_documented: Final = msgspec.json.Decoder(list[_Row]).decode  # type: ignore[valid-type]  # made at run time
+_decode_marks: Final = msgspec.json.Decoder(list[Mark]).decode
 _documented: Final = _generated({name: None if a.type in (int, str) else _HOOKS[a.type] for name, a in _FIELDS.items()})
 
 # Rows of any other kind: every field is looked at, and may be missing.
@@ -215,7 +210,7 @@ def _lenient(*, detailed: bool = False) -> Callable[[Mapping[str, object]], Cdr]
     return _generated(_LENIENT, detailed=detailed)
 
 
-def decode_rows(body: msgspec.Raw, columns: frozenset[str] | None = None) -> Sequence[object]:
+def decode_rows(body: msgspec.Raw, *, marks: bool = False) -> Sequence[object]:
     """
     The rows of a page, ready to be structured.
 
@@ -225,16 +220,16 @@ def decode_rows(body: msgspec.Raw, columns: frozenset[str] | None = None) -> Seq
     Args:
         body: The page.
 
-        columns: The fields that are wanted; None for all.
+        marks: Whether marks are enough.
 
     Returns:
-        `Documented` rows, if all are. If not: whatever they are; objects, one hopes.
+        `Documented` rows, if all are: of marks, those if theirs are. If not: whatever they are; objects, one hopes.
 
     Raises:
         msgspec.DecodeError: It is no JSON, or neither a list nor an object.
     """
     try:
-        return _documented_decoder(columns)(body)
+        return _decode_marks(body) if marks else _decode_documented(body)
     except msgspec.ValidationError:
         rows = _decode(body)
         if isinstance(rows, dict):
@@ -257,7 +252,7 @@ def structure(rows: Sequence[Any], numbers: Sequence[int]) -> list[Cdr]:
         UnreadableRowError: A row is no object, has no usable id, or a field that can't be read.
     """
     try:
-        if rows and isinstance(rows[0], Documented) and len(rows[0].__struct_fields__) == len(_NAMES):
+        if rows and isinstance(rows[0], _Row):
             return [_documented(msgspec.structs.asdict(row)) for row in rows]
         make = _lenient()
         return [make(_filled(row)) for row in rows]
@@ -266,16 +261,16 @@ def structure(rows: Sequence[Any], numbers: Sequence[int]) -> list[Cdr]:
         return [_explained(row, number) for number, row in zip(numbers, rows, strict=True)]
 
 
-def _filled(row: Mapping[str, object] | Documented) -> dict[str, object]:
+def _filled(row: Mapping[str, object]) -> dict[str, object]:
     """A row with every field, None where it had none; those that are not listed go into one."""
-    if isinstance(row, Documented):
-        row = msgspec.structs.asdict(row)
     extra = {} if _NAMES.issuperset(row) else {name: value for name, value in row.items() if name not in _NAMES}
     return {**_ABSENT, **row, _EXTRA: extra}
 
 
 def _explained(row: object, number: int) -> Cdr:
-    if not isinstance(row, dict | Documented):
+    if isinstance(row, _Row):
+        row = msgspec.structs.asdict(row)
+    if not isinstance(row, dict):
         raise UnreadableRowError(number, None, f"is {_kind(row)}, not an object")
     try:
         return _lenient(detailed=True)(_filled(row))
@@ -302,7 +297,7 @@ def in_platform_form(times: Sequence[object]) -> list[str] | None:
         pass
     else:
         signs = all(joined[place :: TIME_LENGTH + 1] == sign * len(times) for place, sign in _SIGNS.items())
-        if signs and len(joined) == (TIME_LENGTH + 1) * len(times) and _ZERO not in times:
+        if signs and len(joined) == (TIME_LENGTH + 1) * len(times) and ZERO_TIME not in times:
             return list(times)  # type: ignore[arg-type]  # they are texts
     try:
         read = [_time(value) for value in times]

@@ -10,9 +10,7 @@ from ..models import Cdr
 from .writing import batches_of, finished
 
 if TYPE_CHECKING:
-    from pyarrow import Table  # type: ignore[import-untyped]
-
-__all__ = ["arrow", "call_schema", "record_batch", "to_arrow"]
+    from pyarrow import RecordBatch, Table  # type: ignore[import-untyped]
 
 
 async def to_arrow(cdrs: AsyncIterable[Cdr]) -> "Table":
@@ -31,6 +29,9 @@ async def to_arrow(cdrs: AsyncIterable[Cdr]) -> "Table":
         ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
     """
     schema = await finished(call_schema)
-    async with aclosing(batches_of(cdrs)) as batches:
-        columns = [await finished(partial(record_batch, schema, batch)) async for batch in batches]
+    columns: list[RecordBatch] = []
+    async with aclosing(batches_of(cdrs, columns=True)) as batches:
+        async for batch in batches:
+            is_made = isinstance(batch, arrow().RecordBatch)
+            columns.append(batch if is_made else await finished(partial(record_batch, schema, batch)))
     return arrow().Table.from_batches(columns, schema)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..._arrow import arrow
 from ...errors import Infin8Error
-from ...export.arrow import arrow
+from ...export.writing import batches_of
 from ...models import Integrity
 from ...stream import StreamReport
 from .. import DONE, FAILED
@@ -61,7 +62,8 @@ async def pull(
         raise UsageError(f"--output {output}: exists and is not a regular file")
     if spreadsheet and (output is None or output.suffix != ".csv"):
         raise UsageError("--spreadsheet needs an --output that ends in .csv")
-    if output is not None and output.suffix == ".parquet":
+    columns = output is not None and output.suffix == ".parquet"
+    if columns:
         try:
             arrow()
         except ImportError as error:
@@ -69,12 +71,15 @@ async def pull(
     begin = monotonic()
     async with platform.session(query) as session, session.cdrs(query, integrity=integrity) as stream:
         try:
-            async with writing(output, spreadsheet=spreadsheet) as write, aclosing(stream.pages()) as pages:
+            async with (
+                writing(output, spreadsheet=spreadsheet) as write,
+                aclosing(batches_of(stream, columns=columns)) as batches,
+            ):
                 with Bar() as bar:
-                    async for page in pages:
+                    async for batch in batches:
                         with bar.aside():
-                            await write(page.cdrs)
-                        bar.show(stream.report.received, page.total)
+                            await write(batch)
+                        bar.show(stream.report.received, stream.total or 0)
         except Infin8Error as error:
             say(f"{error}{_aftermath(stream.report, output)}")
             return FAILED
