@@ -32,10 +32,11 @@ def read_cdrs(
     """
     Calls as a Dask DataFrame. Its index is the dial time, `starttime`; it is sorted by it, and its divisions are known.
 
-    The partitions are planned here and now, by counting (see `Infin8Session.plan`). Each is pulled when it is computed,
-    by whichever worker computes it, with a session of its own; then every call that the platform gives for the query's
-    window is in exactly one partition, whichever bounds the platform includes. A partition that can't be pulled as a
-    whole fails as a task, with the error that `Infin8Session.cdrs` documents, and can be computed again.
+    The partitions are planned here and now, by counting (see `Infin8Session.plan`); in a coroutine, call this function
+    in a thread. Each partition is pulled when it is computed, by whichever worker computes it, with a session of its
+    own. Every call that the platform gives for the query's window is in exactly one partition, whichever bounds the
+    platform includes. A partition that can't be pulled as a whole fails as a task, with the error that
+    `Infin8Session.cdrs` documents, and can be computed again.
 
     The columns are those of `infin8_async.export.to_arrow`. In every partition, also in an empty one, numbers are
     int64, times are datetime64[ms, UTC+08:00], and all else is string[pyarrow]. Only what is computed is decoded: the
