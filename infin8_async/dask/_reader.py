@@ -16,12 +16,16 @@ from attrs import field, frozen
 
 from .._arrow import call_schema
 from ..errors import ResponseError
-from ..models import CdrQuery, Credentials
+from ..models import BEIJING, CdrQuery, Credentials
 from ..session import Infin8Session, SessionOptions
 from ._places import place
 
 INDEX: Final = "starttime"
-_TEXT: Final = pd.StringDtype("pyarrow")  # the type that Dask gives to texts
+# What the columns of Arrow become. Left alone, times have a zone of pytz where that is installed.
+_TYPES: Final = {
+    pa.string(): pd.StringDtype("pyarrow"),  # as Dask has texts
+    pa.timestamp("ms", tz="+08:00"): pd.DatetimeTZDtype("ms", BEIJING),
+}
 _OTHER_TIMES: Final = ("answertime", "endtime")  # that stand in for a missing dial time
 _T = TypeVar("_T")
 
@@ -116,7 +120,7 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
 def frame(table: pa.Table, columns: Sequence[str]) -> pd.DataFrame:
     """A table as the frame of a partition: sorted, indexed by dial time, with constant types."""
     table = table.sort_by([(INDEX, "ascending"), ("id", "ascending")]).select([INDEX, *columns])
-    return table.to_pandas(types_mapper={pa.string(): _TEXT}.get).set_index(INDEX)
+    return table.to_pandas(types_mapper=_TYPES.get).set_index(INDEX)
 
 
 def empty(columns: Sequence[str] | None = None) -> pd.DataFrame:
