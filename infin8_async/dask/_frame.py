@@ -42,18 +42,19 @@ def read_cdrs(
     int64, times are datetime64[ms, UTC+08:00], and all else is string[pyarrow]. Only what is computed is decoded: the
     columns that are given, or those that Dask finds are needed.
 
-    The platform does not document which time of a call it compares with a window. One that compares the dial time gives
-    a call without a dial time for no window, so it is in no partition. Three or so requests find out. Should it compare
-    another time, calls are pulled by that time and then shuffled to the partitions of their dial times, and
+    The platform does not document which time of a call it compares with a window; two small windows are read to find
+    out. If it is the dial time, a call without one is given for no window, so it is in no partition. If it is another
+    time, calls are pulled by that time, and then shuffled to the partitions of their dial times:
 
-    - calls that were dialled before the query's window are in the first partition, which begins with 1970;
-    - a call without a dial time is indexed by its answer time, or else by its end time;
-    - a dial time after the query's window becomes its end, one before 1970 becomes 1970;
-    - a projection that Dask finds does not reach the decoder. *columns* do.
+    - Calls that were dialled before the query's window are in the first partition, which begins with 1970.
+    - A call without a dial time is indexed by its answer time, or else by its end time.
+    - A dial time after the query's window is indexed as its end, one before 1970 as 1970.
+    - *columns* reach the decoder, what Dask finds does not.
 
     On a cluster (`dask.distributed`), the partitions of an account that are pulled at once are counted for the whole
     cluster; with the local schedulers, for this host. A partition that waits for its turn occupies a thread of its
-    worker. The places are locks of the cluster, which a worker loses if it hangs for half a minute.
+    worker. The turns are locks of the cluster: a worker that hangs for half a minute loses its own, and those of a
+    worker that dies are free after that time (Dask's `distributed.scheduler.locks.lease-timeout`).
 
     Args:
         query: The window of time, and what to filter by. Without an end, it ends now.
@@ -69,9 +70,9 @@ def read_cdrs(
 
         base_url: Where the platform is. If not given, what `INFIN8_BASE_URL` says here; else the platform's address.
 
-        concurrency: The most requests in flight, for all partitions that are pulled at once.
+        concurrency: The most requests in flight, for all partitions that are pulled at once. Each gets an equal share.
 
-        max_rate: The most requests a second for all of them; None for no such limit.
+        max_rate: The most requests a second, for all of them as well; None for no such limit.
 
         partitions_at_once: The most partitions of one account that are pulled at once. It is lowered to *concurrency*.
 

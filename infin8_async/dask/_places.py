@@ -21,13 +21,13 @@ def place(account: str, places: int) -> Generator[None]:
     """
     Hold one of some places.
 
-    Each is a lock that all processes of a cluster see, or all of this host if this is no task of a cluster. A place of
-    a worker that dies is free after Dask's `distributed.scheduler.locks.lease-timeout`.
+    Each is a lock of the cluster whose task this is, or else a file that is locked on this host. The places are
+    numbered locks rather than one semaphore, so that readers with different numbers of places share them.
 
     Args:
         account: Whose places; a name that may be seen.
 
-        places: How many there are. If others say another number, the lower ones are shared.
+        places: How many there are.
     """
     take = _take_on_cluster if _in_a_cluster() else _take_on_host
     for number, wait in zip(count(), chain(repeat(0.0, places), repeat(_WAIT)), strict=False):

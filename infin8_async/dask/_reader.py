@@ -38,11 +38,11 @@ class Slice:
     Attributes:
         window: What is pulled.
 
-        start: The first dial time of the partition's calls.
+        start: Where the dial times of its calls begin.
 
-        end: Just after the last one.
+        end: Where they end.
 
-        is_last: A call that was dialled at *end* is in this partition, too.
+        is_last: A call that was dialled at *end* is in this partition, and not in the next one.
     """
 
     window: CdrQuery
