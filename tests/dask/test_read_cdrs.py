@@ -1,7 +1,9 @@
 """Partitions: what is in them, on any platform; where the key travels; and how hard the platform is pressed."""
 
 import asyncio
+import importlib
 import pickle
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -105,25 +107,36 @@ async def test_a_partition_has_the_columns_of_to_arrow_and_the_same_types_withou
         assert {part[name].dtype for name in ("callnumber", "context", "extra")} == {TEXT}
 
 
-async def test_windows_of_a_second_of_nothing_and_crowded_ones():
+async def test_a_crowded_second_is_one_partition():
     crowd = 50_000 if THOROUGH else 2_000
+    noon = datetime(2020, 6, 10, 12)
     async with Sandbox(0) as sandbox:
-        second = datetime(2020, 6, 10, 12)
         for number in range(crowd):
-            sandbox.add_call(starttime=str(second), endtime=str(second + number % 60 * SECOND))
+            sandbox.add_call(starttime=str(noon), endtime=str(noon + number % 60 * SECOND))
         for number in range(20):
-            sandbox.add_call(starttime=str(second + (number - 10) * SECOND))
-        around = CdrQuery("2020-06-10 11:59:00", "2020-06-10 12:01:00")
-        parts = await partitions(await read(sandbox, around, calls_per_partition=10))
+            sandbox.add_call(starttime=str(noon + (number - 10) * SECOND))
+        window = CdrQuery("2020-06-10 11:59:00", "2020-06-10 12:01:00")
+        parts = await partitions(await read(sandbox, window, calls_per_partition=10, columns=["id"]))
         assert ids(parts) == sorted(sandbox.ids())
-        assert sorted(len(part) for part in parts)[-2:] <= [12, crowd + 12]
-        for length in (0, 1):
-            query = CdrQuery("2020-06-10 12:00:00", f"2020-06-10 12:00:0{length}")
-            [part] = await partitions(await read(sandbox, query))
-            assert len(part) == crowd + 1 + length
-        for far in ("0001-01-01 00:00:00", "2020-06-10 12:00:01"):
-            frame = await read(sandbox, CdrQuery(far, "9999-12-31 23:59:59"), calls_per_partition=crowd * 2)
-            assert len(ids(await partitions(frame))) == (crowd + 20 if far < "2000" else 9)
+        assert sorted(map(len, parts))[-2:] <= [12, crowd + 1]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "calls"),
+    [
+        ("2020-06-10 12:00:00", "2020-06-10 12:00:00", 1),
+        ("2020-06-10 12:00:00", "2020-06-10 12:00:01", 2),
+        ("0001-01-01 00:00:00", "9999-12-31 23:59:59", 20),
+    ],
+)
+async def test_the_shortest_and_the_longest_windows(start, end, calls):
+    noon = datetime(2020, 6, 10, 12)
+    async with Sandbox(0) as sandbox:
+        for number in range(20):
+            sandbox.add_call(starttime=str(noon + (number - 10) * SECOND))
+        frame = await read(sandbox, CdrQuery(start, end), calls_per_partition=10)
+        assert (frame.npartitions > 1) == (calls > 12)
+        assert len(ids(await partitions(frame))) == calls
 
 
 async def test_a_call_without_a_dial_time_is_placed_by_its_other_times_if_the_platform_gives_it():
@@ -286,3 +299,11 @@ def test_numbers_that_make_no_sense(options):
 def test_columns_that_a_call_does_not_have():
     with pytest.raises(ValueError, match="price"):
         read_cdrs(WINDOW, columns=["id", "price"])
+
+
+def test_without_dask_the_error_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("infin8_async.dask")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "dask", None)
+    with pytest.raises(ImportError, match=r"pip install 'infin8-async\[dask\]'"):
+        importlib.import_module("infin8_async.dask")
