@@ -30,8 +30,9 @@ from ..errors import (
 )
 from ..models import Cdr, CdrQuery, Credentials, Secret
 from .columns import batch_of_rows
+from .decoding import decode_rows
 from .retries import retry_after, worth_another_try
-from .structuring import UnreadableRowError, decode_rows, integer, structure
+from .values import integer
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch, Schema  # type: ignore[import-untyped]
@@ -103,6 +104,8 @@ class PageBytes:
         Raises:
             ResponseError: Names page, row and field of what can't be read.
         """
+        from .structuring import UnreadableRowError, structure  # noqa: PLC0415  # it brings cattrs, which takes its time
+
         try:
             return structure(rows, numbers or range(1, len(rows) + 1))
         except UnreadableRowError as error:

@@ -6,7 +6,6 @@ from collections.abc import Coroutine, Iterable
 from typing import Final, TypeVar
 
 import aiohttp
-import stamina
 from attrs import define
 from yarl import URL
 
@@ -79,6 +78,8 @@ class Transport:
         Raises:
             Infin8Error: As the last try ended.
         """
+        import stamina  # noqa: PLC0415  # it takes its time to load, and nobody needs it before the first request
+
         tries = 0
         failure: Exception | None = None
 
