@@ -6,7 +6,6 @@ gateway's body and the largest page.
 """
 
 import codecs
-import html
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -53,6 +52,7 @@ _GATEWAY_ERRORS: Final[Mapping[int, type[PlatformError]]] = {
     500: SystemFailureError,
     **dict.fromkeys(range(600, 605), AuthenticationError),
 }
+_IN_HTML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 _LONG_NUMBER: Final = re.compile(r"\d{6,}")
 
 
@@ -296,7 +296,7 @@ def _number(name: str, value: object) -> int:
 def masked(message: object, secret: str) -> str:
     """What the platform says, fit for a log: one line of bounded length, without the access key and long numbers."""
     text = " ".join(str(message or "no message").split())
-    for form_of_secret in {secret, quote(secret, safe=""), quote_plus(secret), html.escape(secret)}:
+    for form_of_secret in {secret, quote(secret, safe=""), quote_plus(secret), secret.translate(_IN_HTML)}:
         text = text.replace(form_of_secret, "***")
     return _LONG_NUMBER.sub("***", text)[:200]
 

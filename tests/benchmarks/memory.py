@@ -99,20 +99,28 @@ async def _grown(who: str, url: str, pages: int) -> float:
 _IMPORT = """
 import sys, time, aiohttp
 loaded, begun = set(sys.modules), time.perf_counter()
-import infin8_async
+%s
 print(time.perf_counter() - begun, *{name.partition(".")[0] for name in set(sys.modules) - loaded})
 """
 
 
 def imports(*, quick: bool) -> list[Figure]:
     """What `import infin8_async` adds to what aiohttp loads anyhow."""
-    with TemporaryDirectory() as compiled:
-        printed_by(_IMPORT, compiled)
-        answers = [printed_by(_IMPORT, compiled).split() for _ in range(2 if quick else 15)]
-    optional = set(_OPTIONAL) & {name for answer in answers for name in answer[1:]}
-    milliseconds = [1000 * float(answer[0]) for answer in answers]
+    figures = []
+    optional = set[str]()
+    for what, line in {
+        "beyond aiohttp": "import infin8_async",
+        "beyond aiohttp, with a session": "from infin8_async import Infin8Session",
+    }.items():
+        with TemporaryDirectory() as compiled:
+            printed_by(_IMPORT % line, compiled)
+            answers = [printed_by(_IMPORT % line, compiled).split() for _ in range(2 if quick else 15)]
+        optional |= set(_OPTIONAL) & {name for answer in answers for name in answer[1:]}
+        taken = [1000 * float(answer[0]) for answer in answers]
+        most = 30 if "session" not in what else None
+        figures.append(Figure("import", what, median(taken), "ms", most=most, note=f"least {min(taken):.0f}"))
     return [
-        Figure("import", "beyond aiohttp", median(milliseconds), "ms", most=30, note=f"least {min(milliseconds):.0f}"),
+        *figures,
         Figure("import", "optional packages loaded", len(optional), "modules", most=0, note=" ".join(optional)),
     ]
 
