@@ -2,11 +2,24 @@
 
 from ._checks import check_number
 from .query import CdrQuery, Direction, Filters, Integrity, Method
-from .record import BEIJING, CallDirection, CallMethod, Cdr, CdrPage, Leg, masked, platform_text
+from .record import (
+    BEIJING,
+    FIELDS,
+    CallDirection,
+    CallMethod,
+    Cdr,
+    CdrPage,
+    Leg,
+    by_name,
+    masked,
+    platform_text,
+    values_of,
+)
 from .settings import Credentials, RetryPolicy, Secret
 
 __all__ = [
     "BEIJING",
+    "FIELDS",
     "CallDirection",
     "CallMethod",
     "Cdr",
@@ -20,7 +33,9 @@ __all__ = [
     "Method",
     "RetryPolicy",
     "Secret",
+    "by_name",
     "check_number",
     "masked",
     "platform_text",
+    "values_of",
 ]
