@@ -40,7 +40,7 @@ class SessionOptions(TypedDict, total=False):
 
 class Infin8Session:
     """
-    The platform, for the time of an `async with` block.
+    The platform, for the time of an `async with` block, or from `open` to `aclose`.
 
     Args:
         credentials: Who is asking.
@@ -112,6 +112,11 @@ class Infin8Session:
         if base_url := os.environ.get("INFIN8_BASE_URL"):
             options.setdefault("base_url", base_url)
         return cls(Credentials.from_env(), **options)
+
+    def __repr__(self) -> str:
+        sent = 0 if self._transport is None else self._transport.requests
+        state = "closed" if self._closed else "not open" if self._transport is None else "open"
+        return f"<Infin8Session {self._url.origin()}: {state}, {sent} requests sent>"
 
     @property
     def credentials(self) -> Credentials:
@@ -257,7 +262,13 @@ class Infin8Session:
         transport = self._entered()
         return await transport.wait_for(transport.fetch(query, number, per_page, Tally()))
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> Self:
+        """
+        Open the session without a block, in a notebook for example, and return it. `aclose` ends it.
+
+        Raises:
+            RuntimeError: It was opened before, or *http_session* belongs to another event loop.
+        """
         if self._closed or self._transport is not None:
             raise RuntimeError(f"this session is {'closed' if self._closed else 'open already'}: make a new one")
         loop = asyncio.get_running_loop()
@@ -284,6 +295,9 @@ class Infin8Session:
         )
         return self
 
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -309,7 +323,7 @@ class Infin8Session:
         if self._closed:
             raise RuntimeError("this session is closed: make a new one")
         if self._transport is None:
-            raise RuntimeError("this session is not open: use it inside 'async with Infin8Session(…) as session:'")
+            raise RuntimeError("this session is not open: use 'async with session:' or 'await session.open()'")
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("this session belongs to another event loop: make one for each asyncio.run()")
         return self._transport

@@ -7,14 +7,13 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Final
 
 from attrs import evolve
 
-from .._reader import OneReader
+from .._reader import OneReader, Reading
 from ..errors import Infin8Error
-from ..models import Cdr, CdrQuery
+from ..models import Cdr, CdrQuery, window_text
 from ..stream import CdrStream
 from .checkpoint import Mark
 from .memory import Memory
@@ -24,7 +23,7 @@ _LONGEST_PAUSE: Final = timedelta(minutes=10)
 _BATCH: Final = 1000  # calls, until the platform has shown the size of its pages
 
 
-class CdrFeed:
+class CdrFeed(Reading[Cdr]):
     """
     New calls as they appear, each once: an asynchronous iterator of `Cdr` without an end, or with a late one.
 
@@ -51,6 +50,7 @@ class CdrFeed:
         for name, value in (("interval", interval), ("lookback", lookback)):
             if value <= timedelta():
                 raise ValueError(f"{name} must be positive, not {value}")
+        self._query = query
         self._now = now
         self._mark = mark
         self._memory = Memory(query.starttime)
@@ -63,14 +63,13 @@ class CdrFeed:
         self._stop = partial(_stop, self._polls, mark)  # not a method: who lets go of a feed unlocks its checkpoint
         self._reader = OneReader("feed", self._stop)
 
-    def __aiter__(self) -> Self:
-        return self
+    def __repr__(self) -> str:
+        report = self.report
+        polls = f"{report.polls} polls ({report.failed} failed)"
+        return f"<CdrFeed {window_text(self._query)}: {report.received} calls in {polls}, {self._reader.state}>"
 
     async def __anext__(self) -> Cdr:
         return (await self._next(1))[0]
-
-    def __iter__(self) -> NoReturn:
-        raise TypeError("the calls come from the network: read them with 'async for', not 'for'")
 
     async def batches(self) -> AsyncGenerator[Sequence[Cdr]]:
         """The same calls by the page: never none, and taken together when the next are asked for."""
@@ -103,21 +102,9 @@ class CdrFeed:
         finally:
             await self._stop()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     async def _next(self, most: int | None) -> Sequence[Cdr]:
         """Hand over the next calls: *most*, or a page."""
-        try:
-            self._in_hand = await self._reader.read(lambda: self._step(most))
-        except StopAsyncIteration:
-            await self._stop()
-            raise
+        self._in_hand = await self._reader.read(lambda: self._step(most))
         self._received += len(self._in_hand)
         return self._in_hand
 

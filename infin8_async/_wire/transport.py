@@ -49,6 +49,8 @@ class Transport:
 
     Attributes:
         clock: The platform's time.
+
+        requests: How many were sent.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Transport:
         self._timeout = timeout
         self._retry = retry
         self.clock: Final = PlatformClock()
+        self.requests = 0
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def fetch(self, query: CdrQuery, page: int, per_page: int, tally: Tally) -> PageBytes:
@@ -103,6 +106,7 @@ class Transport:
             tries += 1
             turn = self._pace.turn(excused=at_once, longest_wait=self._retry.wait_max)
             async with self._connections, turn:
+                self.requests += 1
                 tally.requests += 1
                 if failure is not None:
                     tally.retries += 1

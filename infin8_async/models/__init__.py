@@ -1,7 +1,7 @@
 """What the library speaks of: credentials, a query, a call detail record, a page of records."""
 
 from ._checks import check_number
-from .query import CdrQuery, Direction, Filters, Integrity, Method
+from .query import CdrQuery, Direction, Filters, Integrity, Method, window_text
 from .record import (
     BEIJING,
     FIELDS,
@@ -38,4 +38,5 @@ __all__ = [
     "masked",
     "platform_text",
     "values_of",
+    "window_text",
 ]
