@@ -50,7 +50,7 @@ class Infin8Session:
         concurrency: The most requests in flight at once for the whole session, and the most pages read ahead of the
             reader of one stream.
 
-        per_page: How many calls to ask for in one request. The platform may give fewer; every row comes all the same.
+        per_page: How many calls to ask for in one request. The platform may give fewer; you still get every row.
 
         timeout: Seconds for one request, from connecting to the last byte of the body. The wait for one of few
             connections of your own *http_session* is not part of it.
@@ -63,7 +63,7 @@ class Infin8Session:
             Without one the session makes its own on entry and closes it on exit.
 
     Raises:
-        ValueError: A number that makes no sense, or a base URL that is none.
+        ValueError: A number makes no sense, or the base URL is not an http or https address.
     """
 
     def __init__(
@@ -177,15 +177,15 @@ class Infin8Session:
         A call that appears when another one is removed leaves the count as it was. It is found when its time leaves
         the lookback at the latest: everything is read once more before it is forgotten.
 
-        Time is the platform's, as its answers tell it: the clock of this machine may be wrong.
+        The feed goes by the platform's clock, which it reads from the answers. This machine's clock may be wrong.
 
         A poll that fails is logged and made good by the next, after a growing pause, as is one that can't be complete.
 
         Args:
-            query: What to filter by, and from when on. Without an end it goes on for ever; with one, until *lookback*
-                has passed since.
+            query: What to filter by, and where to start. Without an end the feed goes on for ever; with one it ends
+                when *lookback* has passed since.
 
-            interval: From one poll to the next, while the reader waits.
+            interval: The time from one poll to the next, while the reader waits.
 
             lookback: How long after its dial time a call may appear. One that takes longer is lost; `report.lateness`
                 tells how close they come. As many ids are remembered as there are calls in that time.
@@ -196,14 +196,14 @@ class Infin8Session:
         Returns:
             A feed, which raises while it is read:
 
-            - `PlatformError`, but for code 1000, where the platform refuses,
-            - `ResponseError` where a call can't be read,
-            - `CheckpointError` where the checkpoint is damaged, that of other credentials or filters, of a newer
-              version, or in use by another feed,
-            - `OSError` where its file can't be read or written.
+            - `PlatformError` if the platform refuses with any code but 1000, after which the feed tries again,
+            - `ResponseError` if a call can't be read,
+            - `CheckpointError` if the checkpoint is damaged, in use by another feed, of a newer version, or belongs to
+              other credentials or filters,
+            - `OSError` if its file can't be read or written.
 
         Raises:
-            ValueError: An interval or a lookback that is no length of time.
+            ValueError: The interval or the lookback is not positive.
         """
         transport = self._entered()
         if isinstance(checkpoint, str | os.PathLike):

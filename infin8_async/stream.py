@@ -59,7 +59,7 @@ class CdrStream(Reading[Cdr]):
     under way after a `break` (never more than the session's *concurrency* pages) ends with the session.
 
     An error is raised after every row of the pages before it was given, and ends the stream, as does the cancellation
-    of the reader. To go on reading then is a `RuntimeError`, so that neither can be taken for the end of the calls.
+    of the reader. Reading on after that is a `RuntimeError`, so that it can't be mistaken for the end of the calls.
     """
 
     def __init__(self, scan: Scan, tally: Tally) -> None:
@@ -72,7 +72,7 @@ class CdrStream(Reading[Cdr]):
         self._reader = OneReader("stream", scan.aclose)
 
     def __del__(self) -> None:
-        self._scan.abandon()  # a reader that let go of its stream wants no more of it
+        self._scan.abandon()  # nobody can read it any more
 
     def __repr__(self) -> str:
         counted = "" if self.total is None else f" of {self.total}"
@@ -107,7 +107,7 @@ class CdrStream(Reading[Cdr]):
         Read the calls into a list.
 
         Args:
-            limit: How many at the most. The stream can be read on after them.
+            limit: The most calls to read. The stream can be read on after them.
         """
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, not {limit}")

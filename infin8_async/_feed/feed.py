@@ -28,11 +28,11 @@ class CdrFeed(Reading[Cdr]):
     New calls as they appear, each once: an asynchronous iterator of `Cdr` without an end, or with a late one.
 
     Made by `Infin8Session.follow`. It has one reader, whose pace is the feed's: the platform is polled only while the
-    reader waits. To ask for the next call says that the last one has been taken, which its checkpoint then holds. To
-    leave `async with feed:` without an exception, or `aclose()`, says the same of the call in the reader's hands;
-    an exception says the opposite, and that call comes again after a restart, as after a crash.
+    reader waits. Asking for the next call says that the last one has been taken, and the checkpoint then holds it.
+    Leaving `async with feed:` without an exception, or calling `aclose()`, says the same of the call that the reader
+    holds. An exception says the opposite: that call comes again after a restart, as after a crash.
 
-    An error ends the feed, as does the cancellation of the reader. To go on reading then is a `RuntimeError`.
+    An error ends the feed, as does the cancellation of the reader. Reading on after that is a `RuntimeError`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class CdrFeed(Reading[Cdr]):
         return (await self._next(1))[0]
 
     async def batches(self) -> AsyncGenerator[Sequence[Cdr]]:
-        """The same calls by the page: never none, and taken together when the next are asked for."""
+        """The same calls, a page at a time, never an empty one. Asking for the next page marks this one as taken."""
         while True:
             try:
                 cdrs = await self._next(None)

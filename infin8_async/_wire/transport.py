@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 def _not_ours(record: logging.LogRecord) -> bool:
-    """Leave out stamina's own line about a retry of ours, which has a line of ours, unless its logger was set up."""
+    """Leave out stamina's line about our retries unless its logger was set up: we log a line of our own."""
     logger = logging.getLogger(record.name)
     retried = str(getattr(record, "stamina.callable", ""))
     return bool(logger.handlers) or logger.level != logging.NOTSET or not retried.startswith("infin8_async.")
@@ -138,7 +138,7 @@ class Transport:
     def _ended(self, task: "asyncio.Task[object]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # looked at here, so that nothing is printed where no reader ever comes for it
+            task.exception()  # or asyncio would print it if no reader ever asks for it
 
     async def aclose(self) -> None:
         """Cancel what is under way, and wait until it has ended."""

@@ -205,7 +205,7 @@ class Ledger:
         return state
 
     async def set_mark(self, connection: AsyncConnection, state: str) -> None:
-        """Have following stand there."""
+        """Save where following stands."""
         table = _schema.checkpoints
         await connection.execute(delete(table).where(self._mine(checkpoint=True)))
         await connection.execute(insert(table).values(**self._whose(), state=state))

@@ -1,8 +1,8 @@
 """
 Calls as rows, and rows as calls.
 
-A value that a database cannot hold has a stand-in in its column, and lies itself in `extra`, under `ORIGINALS`. To read
-the row as a `Cdr` gives the original back.
+A value that a database cannot hold has a stand-in in its column. The value itself is in `extra`, under `ORIGINALS`.
+Reading the row as a `Cdr` gives it back.
 """
 
 import json
@@ -129,7 +129,7 @@ class Fit:
         return _restored(cdr) if ORIGINALS in cdr.extra else cdr
 
     def text(self, value: str, *, indexed: bool = False) -> str:
-        """Make of a text what the database holds in its place: the same, if it can."""
+        """The text that the database can hold: the same one, or a stand-in."""
         if not self.nul:
             value = value.replace("\0", _REPLACEMENT)
         if not value.isascii():
@@ -137,7 +137,7 @@ class Fit:
         return value[: self.longest_indexed] if indexed else value
 
     def _all_fit(self, values: Sequence[Row]) -> bool:
-        """Whether every value can be stored as it is. To look at whole columns is faster than to look at each value."""
+        """Whether every value can be stored as it is. Looking at whole columns is faster than looking at each value."""
         columns = list(zip(*values, strict=True))
         if not columns:
             return True

@@ -16,7 +16,7 @@ _TICK = 0.001
 _MANY = 32
 
 
-async def _lags_beside(work: Awaitable[object]) -> list[float]:
+async def _lags_during(work: Awaitable[object]) -> list[float]:
     """How many milliseconds too late a tick of one came, each time, while the work was done."""
     lags = []
 
@@ -39,7 +39,7 @@ async def _thrown_away(url: str) -> None:
 
 
 def loop(*, quick: bool) -> list[Figure]:
-    """A clock that ticks beside a pull, and the same beside fetching the same bytes to throw them away."""
+    """A clock that ticks during a pull, and while the same bytes are fetched and thrown away."""
     pages, rounds = (5, 1) if quick else (200, 5)
     row = "host's loop"
     whole = mock.patch("infin8_async._pull.ahead._PORTION", 10**9)
@@ -60,7 +60,7 @@ def loop(*, quick: bool) -> list[Figure]:
         lags: dict[str, list[list[float]]] = {name: [] for name in works}
         for _ in range(rounds):
             for name, work in works.items():
-                lags[name].append(sorted(asyncio.run(_lags_beside(work()))))
+                lags[name].append(sorted(asyncio.run(_lags_during(work()))))
         taken = in_turn({"library": pull, "in one go": in_one_go}, rounds, warm=False)
 
     def middle(name: str, part: Callable[[list[float]], float]) -> float:

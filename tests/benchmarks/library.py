@@ -55,6 +55,6 @@ async def count_by_place(url: str, *, concurrency: int, per_page: int = 1000) ->
 
 
 def run(work: Coroutine[Any, Any, int], expected: int) -> None:
-    """Run it in a loop of its own; whoever is fast because rows are missing is found out."""
+    """Run it in a loop of its own; speed that comes from missing rows is found out."""
     calls = asyncio.run(work)
     assert calls == expected, f"{calls} calls instead of {expected}"

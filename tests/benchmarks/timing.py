@@ -1,4 +1,4 @@
-"""How long a pull takes: where the platform is slow, and where it is not."""
+"""How long a pull takes from a slow platform, and from a fast one."""
 
 from collections.abc import Callable, Sequence
 from math import ceil
@@ -85,17 +85,17 @@ def waiting(*, quick: bool) -> list[Figure]:
     figures = [
         Figure(row, "time / by hand", ratio(own, taken["by hand"]), most=1.02, note=spread(own)),
         Figure(row, "time / ideal", median(own) / ideal, note=f"ideal {ideal:.2f} s"),
-        Figure(row, "by hand: time / library", ratio(taken["by hand"], own), beside_library=True),
+        Figure(row, "by hand: time / library", ratio(taken["by hand"], own), against_library=True),
     ]
     for name, package in {"gather": "", "aiostream": "aiostream"}.items():
         if name in taken:
-            figures.append(Figure(row, f"{name}: time / library", ratio(taken[name], own), beside_library=True))
+            figures.append(Figure(row, f"{name}: time / library", ratio(taken[name], own), against_library=True))
         else:
             figures.append(skipped(row, name, package))
     for name, package in {"aiohttp loop": "", "requests loop": "requests", "dlt client": "dlt"}.items():
         if name in once:
             times = once[name][0] / median(own)
-            figures.append(Figure(row, f"{name}: time / library", times, note="one round", beside_library=True))
+            figures.append(Figure(row, f"{name}: time / library", times, note="one round", against_library=True))
         else:
             figures.append(skipped(row, name, package))
     return figures
