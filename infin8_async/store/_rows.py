@@ -12,9 +12,9 @@ from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
-from attrs import define, evolve, field, fields, frozen
+from attrs import evolve, field, fields, frozen
 
-from ..models import BEIJING, CallDirection, CallMethod, Cdr
+from ..models import BEIJING, CallDirection, CallMethod, Cdr, Draft
 
 ORIGINALS: Final = "infin8_async.originals"
 """The key in a row's `extra` under which lie the values that the database could not hold."""
@@ -35,14 +35,6 @@ _values: Final = attrgetter(*FIELDS)
 
 Row = tuple[Any, ...]
 """What drivers take and give: values of many types, and drivers have none."""
-
-
-@define(kw_only=True, eq=False, repr=False)
-class _Draft(Cdr):
-    """A record in the making: each field of a frozen class is set by a function call, those of a draft are not."""
-
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__
 
 
 @frozen(kw_only=True)
@@ -100,7 +92,7 @@ class Fit:
             abillsec, userid, memberid, extra,
         ) = row  # fmt: skip
         time = self.from_time
-        cdr: Cdr = _Draft(
+        cdr: Cdr = Draft(
             id=number,
             extnumber=extnumber,
             disnumber=disnumber,
