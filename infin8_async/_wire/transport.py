@@ -12,9 +12,10 @@ from yarl import URL
 
 from ..errors import Infin8Error, ResponseError, TransportError
 from ..models import CdrQuery, Credentials, RetryPolicy
+from .body import masked
 from .clock import PlatformClock
 from .pace import Pace
-from .protocol import LARGEST_BODY, PATH, PageBytes, form, masked, read_page, without_frames
+from .protocol import LARGEST_BODY, PATH, PageBytes, form, read_page, without_frames
 from .retries import wait_before_retry
 
 log: Final = logging.getLogger("infin8_async")
