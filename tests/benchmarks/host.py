@@ -100,16 +100,8 @@ def loop(*, quick: bool) -> list[Figure]:
             ),
         ]
     figures.append(Figure(row, "lag p99 / bytes thrown away", middle("library", p99) / middle("bytes", p99), most=2))
-    figures.append(
-        Figure(
-            row,
-            "cost of giving turns",
-            100 * ratio(taken["turns"], taken["library"]),
-            "%",
-            most=5,
-            note=f"{given} turns",
-        )
-    )
+    share = ratio(taken["turns"], taken["library"])
+    figures.append(Figure(row, "cost of giving turns", 100 * share, "%", most=5, note=f"{given} turns"))
     return figures
 
 
