@@ -104,7 +104,7 @@ def read_page(
         secret: The access key, to be masked in whatever the platform says.
 
     Raises:
-        ResponseError: A redirect, an error status, a body that is no JSON or not of the documented shape.
+        ResponseError: A redirect, an error status, a body that is not JSON, or not of the documented shape.
 
         PlatformError: The platform or its gateway refused.
     """
