@@ -7,9 +7,9 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Final
 
-from .._columns import FIELDS, extra_text, values_of
+from .._columns import extra_text
 from .._files import StrPath, written_whole
-from ..models import Cdr
+from ..models import FIELDS, Cdr, values_of
 from .writing import Write, written
 
 _HEADING: Final = ",".join((*FIELDS, "extra")).encode() + b"\n"
