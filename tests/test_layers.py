@@ -131,7 +131,7 @@ def test_every_public_name_is_there_whenever_its_module_is_loaded():
 @pytest.mark.parametrize(
     ("line", "not_yet"),
     [
-        ("import infin8_async", {"aiohttp", "cattrs", "msgspec", "stamina", "filelock"}),
+        ("import infin8_async", {"aiohttp", "cattrs", "stamina", "filelock"}),
         ("from infin8_async import Infin8Session, CdrFeed", {"cattrs", "stamina", "filelock"}),
     ],
 )
