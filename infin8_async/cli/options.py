@@ -16,6 +16,7 @@ from cyclopts import Group, Parameter
 from ..models import BEIJING, CallDirection, CallMethod, CdrQuery, Credentials, Filters
 from ..session import Infin8Session, SessionOptions
 from ..testing import Sandbox
+from .interrupt import interruptible
 from .output import say
 
 SANDBOX_CALLS: Final = 10_000
@@ -250,7 +251,8 @@ class Platform:
         try:
             if str(self.accesskey_file) != "-":
                 return self.accesskey_file.read_text("utf-8").strip()
-            return getpass("access key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+            with interruptible():
+                return getpass("access key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
         except (OSError, UnicodeDecodeError, EOFError) as error:
             what = error.strerror if isinstance(error, OSError) else "it is not text"
             raise UsageError(f"the access key can't be read from {self.accesskey_file}: {what}") from None
