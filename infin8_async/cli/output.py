@@ -1,28 +1,20 @@
-"""Writes calls to a file, to a pipe, or as a table to a terminal."""
+"""What a terminal and a pipe get: tables of calls, lines, bytes."""
 
 import asyncio
 import select
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Final, TypeVar
 
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from ..export.csv import csv_writer
-from ..export.jsonl import json_lines, jsonl_writer
-from ..export.parquet import parquet_writer
-from ..export.writing import AsyncWrite, in_threads
+from ..export.columns import extra_text
 from ..models import CallMethod, Cdr, platform_text
-
-SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
-"""The kinds of files."""
 
 # The columns of the table from left to right, then by importance: a narrow terminal shows the most important ones.
 _COLUMNS: Final = (
@@ -34,6 +26,7 @@ _BY_IMPORTANCE: Final = (
     "userid", "memberid", "hangupdirection",
 )  # fmt: skip
 _WIDE: Final = 100  # columns of a terminal that has room for wider gaps
+_NARROW: Final = 60  # columns of one that has no room for years and seconds
 
 _R = TypeVar("_R")
 
@@ -44,16 +37,19 @@ class Tables:
 
     Args:
         console: The terminal.
+
+        columns: Which columns to show, even if they don't fit; None for the most important ones that fit.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, columns: Sequence[str] | None = None) -> None:
         self._console = console
+        self._columns = columns
         self._gap = 2 if console.width >= _WIDE else 1
         self._widths: dict[str, int] = {}
 
     def lines(self, cdrs: Sequence[Cdr]) -> bytes:
         """The rows of one page. Calls that nobody answered are dim."""
-        rows = [{name: _cell(cdr, name) for name in _COLUMNS} for cdr in cdrs]
+        rows = [{name: self._text(cdr, name) for name in self._columns or _COLUMNS} for cdr in cdrs]
         first = not self._widths
         if first:
             self._widths = self._fit(rows)
@@ -67,9 +63,18 @@ class Tables:
             self._console.print(table)
         return captured.get().encode(self._console.encoding, "replace")
 
+    def _text(self, cdr: Cdr, name: str) -> str:
+        text = _cell(cdr, name)
+        return text[5:16] if name == "starttime" and self._columns is None and self._console.width < _NARROW else text
+
     def _fit(self, rows: Sequence[dict[str, str]]) -> dict[str, int]:
-        """The columns that fit, and their widths."""
-        widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in _COLUMNS}
+        """The columns to show, and their widths."""
+        widths = {name: max([len(name), *(len(row[name]) for row in rows)]) for name in self._columns or _COLUMNS}
+        if self._columns is not None:
+            needed = sum(widths.values()) + self._gap * len(widths)
+            if needed > self._console.width:
+                self._console = Console(width=needed)  # the terminal wraps what does not fit
+            return widths
         room, found = self._console.width + self._gap, set[str]()
         for name in _BY_IMPORTANCE:
             room -= widths[name] + self._gap
@@ -93,6 +98,8 @@ def call_lines(cdrs: Sequence[Cdr]) -> bytes:
 
 
 def _cell(cdr: Cdr, name: str) -> str:
+    if name == "extra":
+        return printable(extra_text(cdr))
     value: object = getattr(cdr, name)
     if isinstance(value, datetime):
         return platform_text(value)
@@ -124,25 +131,6 @@ def write_out(data: bytes) -> None:
             if written is None:  # standard output is in non-blocking mode, and full
                 select.select((), (out,), ())
             left = left[written or 0 :]
-
-
-@asynccontextmanager
-async def writing(file: Path | None, *, spreadsheet: bool = False) -> AsyncGenerator[AsyncWrite]:
-    """
-    Write calls to *file*; or to standard output, as a table if that is a terminal, else as JSON Lines.
-
-    The file appears under its name when the block is left without an exception.
-    """
-    if file is None:
-        lines = Tables(Console()).lines if sys.stdout.isatty() else json_lines
-        yield lambda cdrs: in_thread(lambda: write_out(lines(cdrs)))
-        return
-    if file.suffix == ".csv":
-        writer = csv_writer(file, spreadsheet=spreadsheet)
-    else:
-        writer = parquet_writer(file) if file.suffix == ".parquet" else jsonl_writer(file)
-    async with in_threads(writer) as write:
-        yield write
 
 
 async def in_thread(work: Callable[[], _R]) -> _R:
