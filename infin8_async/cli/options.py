@@ -15,12 +15,9 @@ from cyclopts import Group, Parameter
 
 from ..models import BEIJING, CallDirection, CallMethod, CdrQuery, Credentials, Filters
 from ..session import Infin8Session, SessionOptions
-from ..testing import Sandbox
 from .interrupt import interruptible
+from .made_up import SANDBOX_CALLS, made_up
 from .output import say
-
-SANDBOX_CALLS: Final = 10_000
-"""How many calls there are in the sandbox of a command, spread over the days of its window."""
 
 _WINDOW: Final = Group("Window of time", sort_key=1)
 _FILTERS: Final = Group("Filters", sort_key=2)
@@ -192,12 +189,16 @@ class Platform:
     max_rate: Annotated[float | None, Parameter(group=_PACE)] = None
 
     @asynccontextmanager
-    async def session(self, query: CdrQuery, *, live: float = 0) -> AsyncGenerator[Infin8Session]:
+    async def session(
+        self, query: CdrQuery, *, calls: int = SANDBOX_CALLS, live: float = 0
+    ) -> AsyncGenerator[Infin8Session]:
         """
         Open a session with the platform, or with a sandbox.
 
         Args:
             query: The window in which the sandbox has its calls.
+
+            calls: How many calls the sandbox has when it starts.
 
             live: How many more calls appear in the sandbox each second.
 
@@ -214,10 +215,8 @@ class Platform:
             async with self._session(self._credentials(), self.base_url) as session:
                 yield session
             return
-        start, end = query.until_now().ends
-        first, last = start.date(), max(start.date(), min(end.date(), today()))
         with usage():
-            platform = Sandbox(SANDBOX_CALLS, start=first, days=(last - first).days + 1, live=live)
+            platform = made_up(query, calls=calls, live=live)
         async with platform, self._session(platform.credentials, platform.base_url) as session:
             yield session
 
