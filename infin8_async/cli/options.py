@@ -1,6 +1,5 @@
 """The options that commands share: which calls, and how to reach the platform."""
 
-import logging
 import os
 import sys
 from collections.abc import AsyncGenerator, Generator
@@ -16,8 +15,8 @@ from cyclopts import Group, Parameter
 from ..models import BEIJING, CallDirection, CallMethod, CdrQuery, Credentials, Filters
 from ..session import Infin8Session, SessionOptions
 from .interrupt import interruptible
-from .made_up import SANDBOX_CALLS, made_up
-from .output import say
+from .log import listening
+from .made_up import made_up
 
 _WINDOW: Final = Group("Window of time", sort_key=1)
 _FILTERS: Final = Group("Filters", sort_key=2)
@@ -25,13 +24,6 @@ _PLATFORM: Final = Group("Platform", sort_key=3)
 _PACE: Final = Group("Pace", sort_key=4)
 
 Text = Annotated[str | None, Parameter(group=_FILTERS)]
-
-
-class _Said(logging.Handler):
-    """Shows what the library logs. Only with --verbose: the last line of a command says what matters."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
 
 
 class UsageError(Exception):
@@ -165,7 +157,7 @@ class Platform:
         sandbox: Ask a made-up platform instead, with 10,000 made-up calls in the window. Needs no account and no
             network.
 
-        verbose: Show what happens meanwhile: which request is sent again, and why.
+        verbose: Show what happens meanwhile: every request that is sent again, why it is slow, each poll of `follow`.
 
         concurrency: The most requests at once.
 
@@ -189,36 +181,27 @@ class Platform:
     max_rate: Annotated[float | None, Parameter(group=_PACE)] = None
 
     @asynccontextmanager
-    async def session(
-        self, query: CdrQuery, *, calls: int = SANDBOX_CALLS, live: float = 0
-    ) -> AsyncGenerator[Infin8Session]:
+    async def session(self, query: CdrQuery, *, following: bool = False) -> AsyncGenerator[Infin8Session]:
         """
         Open a session with the platform, or with a sandbox.
 
         Args:
             query: The window in which the sandbox has its calls.
 
-            calls: How many calls the sandbox has when it starts.
-
-            live: How many more calls appear in the sandbox each second.
+            following: Whether new calls are waited for: a sandbox then has some all the time.
 
         Raises:
             UsageError: Credentials are missing, or a value makes no sense.
         """
-        for name in ("infin8_async", "stamina"):
-            logging.getLogger(name).addHandler(logging.NullHandler())
-        if self.verbose:
-            log = logging.getLogger("infin8_async")
-            log.addHandler(_Said())
-            log.setLevel(logging.INFO)
-        if not self.sandbox:
-            async with self._session(self._credentials(), self.base_url) as session:
+        with listening(verbose=self.verbose, timed=following):
+            if not self.sandbox:
+                async with self._session(self._credentials(), self.base_url) as session:
+                    yield session
+                return
+            with usage():
+                platform = made_up(query, following=following)
+            async with platform, self._session(platform.credentials, platform.base_url) as session:
                 yield session
-            return
-        with usage():
-            platform = made_up(query, calls=calls, live=live)
-        async with platform, self._session(platform.credentials, platform.base_url) as session:
-            yield session
 
     def _session(self, credentials: Credentials, base_url: str | None) -> Infin8Session:
         options: SessionOptions = {

@@ -49,6 +49,8 @@ class Tables:
 
     def lines(self, cdrs: Sequence[Cdr]) -> bytes:
         """The rows of one page. Calls that nobody answered are dim."""
+        if not cdrs:
+            return b""
         rows = [{name: self._text(cdr, name) for name in self._columns or _COLUMNS} for cdr in cdrs]
         first = not self._widths
         if first:
