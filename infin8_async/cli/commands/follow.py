@@ -5,6 +5,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 
+from ...errors import CheckpointError
 from ...models import Cdr, CdrQuery, platform_text
 from .. import DONE
 from ..formats import SHAPE, Lines, Shape, lines_of
@@ -72,9 +73,12 @@ async def follow(
                 await database.follow(session, query, interval=interval, lookback=lookback, landed=show)
             return DONE
         feed = session.follow(query, interval=interval, lookback=lookback, checkpoint=checkpoint)
-        async with feed, aclosing(feed.batches()) as batches:
-            async for cdrs in batches:
-                await show(cdrs)
+        try:
+            async with feed, aclosing(feed.batches()) as batches:
+                async for cdrs in batches:
+                    await show(cdrs)
+        except CheckpointError as error:
+            raise CheckpointError(f"{checkpoint}: {error}") from error
     return DONE
 
 
