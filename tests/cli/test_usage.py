@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import BASE, infin8
+from program import BASE, infin8, inside
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,15 @@ from program import BASE, infin8
         (("pull", "--sandbox", "--context", "sideways"), "--context"),
         (("pull", "--sandbox", "--extnumber", ""), "extnumber is empty"),
         (("pull", "--sandbox", "-o", "calls.xlsx"), "end in .jsonl or .csv or .parquet"),
+        (("pull", "--sandbox", "-o", "calls.parquet.gz"), "end in .jsonl or .csv or .parquet"),
+        (("pull", "--sandbox", "-o", "calls.csv", "--format", "table"), "a table is for the terminal"),
+        (("pull", "--sandbox", "-o", "calls.parquet", "--fields", "id"), "a .parquet file has all fields"),
+        (("pull", "--sandbox", "--fields", "id,mood"), "'mood' is no field; there are id, extnumber"),
+        (("pull", "--sandbox", "--limit", "0"), "--limit"),
+        (("pull", "--sandbox", "--format", "xlsx"), "--format"),
+        (("follow", "--sandbox", "--fields", "mood"), "'mood' is no field"),
+        (("completion", "tcsh"), "tcsh"),
+        (("sandbox", "--start", "2999-01-01"), "--start 2999-01-01: must not lie in the future"),
         (("pull", "--sandbox", "-o", "calls.jsonl", "--spreadsheet"), "--spreadsheet needs"),
         (("pull", "--sandbox", "--spreadsheet"), "--spreadsheet needs"),
         (("pull", "--sandbox", "-o", "{tmp}"), "not a regular file"),
@@ -37,10 +46,12 @@ from program import BASE, infin8
         (("pull", "--sandbox", "today"), "today"),
     ],
 )
-def test_wrong_use_is_one_line_that_says_what_is_wrong_and_2(tmp_path: Path, arguments: tuple[str, ...], said: str):
+def test_wrong_use_is_one_line_that_says_what_is_wrong_and_2(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+):
     folder = tmp_path / "folder.csv"
     folder.mkdir()
-    ran = infin8(*(argument.replace("{tmp}", str(folder)) for argument in arguments))
+    ran = inside(capfd, *(argument.replace("{tmp}", str(folder)) for argument in arguments))
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
     assert ran.err.startswith("infin8: ")
@@ -63,11 +74,11 @@ def test_an_import_that_fails_for_another_reason_is_not_blamed_on_the_extra():
     assert "[cli]" not in ran.stderr
 
 
-@pytest.mark.parametrize("command", ["pull", "count", "sandbox"])
-def test_the_help_of_each_command_has_an_example(command: str):
-    ran = infin8(command, "--help")
+@pytest.mark.parametrize("command", ["pull", "count", "sync", "follow", "sandbox", "completion"])
+def test_the_help_of_each_command_has_an_example(capfd: pytest.CaptureFixture[str], command: str):
+    ran = inside(capfd, command, "--help")
     assert ran.code == 0
-    assert re.search(rf"^ *infin8 {command} -", ran.out, re.MULTILINE)
+    assert re.search(rf"^ *infin8 {command} [-a-z]", ran.out, re.MULTILINE)
 
 
 def test_the_version_is_that_of_the_distribution():
