@@ -87,14 +87,16 @@ class Tables:
         return {name: width for name, width in widths.items() if name in found}
 
 
-def call_lines(cdrs: Sequence[Cdr]) -> bytes:
-    """One line a call, for a terminal."""
+def call_lines(cdrs: Sequence[Cdr], *, columns: int = _WIDE) -> bytes:
+    """One line a call, for a terminal of so many columns: a narrow one gets no years, a very narrow one no ids."""
     lines = []
     for cdr in cdrs:
         way = {"callin": "in ", "callout": "out"}.get(cdr.context, cdr.context)
         talked = f"{cdr.billsec} s" if cdr.answered else "not answered"
+        time = _cell(cdr, "starttime")[5 if columns < _WIDE else 0 :]
+        begins = [time, *([str(cdr.id)] if columns >= _NARROW else []), way]
         lines.append(
-            f"{_cell(cdr, 'starttime')}  {cdr.id}  {way}  {printable(cdr.disnumber)} > {printable(cdr.callnumber)}"
+            f"{'  '.join(begins)}  {printable(cdr.disnumber)} > {printable(cdr.callnumber)}"
             f"{f' ({printable(cdr.extnumber)})' if cdr.extnumber else ''}  {talked}\n"
         )
     return "".join(lines).encode()

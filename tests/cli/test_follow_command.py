@@ -72,3 +72,18 @@ class TestFollow:
         call = Cdr(id=7, context="callin", disnumber="1380", callnumber="0100", extnumber="8001\x1b", billsec=9)
         assert call_lines([call]).decode() == "  7  in   1380 > 0100 (8001 )  9 s\n"
         assert call_lines([Cdr(id=8, context="new")]).decode() == "  8  new   >   not answered\n"
+
+    @pytest.mark.parametrize(
+        ("columns", "line"),
+        [
+            (100, "2020-06-10 09:30:05  848843781  out  01000006675 > 17000009650 (8022)  not answered"),
+            (80, "06-10 09:30:05  848843781  out  01000006675 > 17000009650 (8022)  not answered"),
+            (40, "06-10 09:30:05  out  01000006675 > 17000009650 (8022)  not answered"),
+        ],
+    )
+    def test_a_line_leaves_out_what_does_not_fit(self, columns, line):
+        call = Cdr(
+            id=848843781, context="callout", disnumber="01000006675", callnumber="17000009650", extnumber="8022",
+            starttime=datetime(2020, 6, 10, 9, 30, 5, tzinfo=BEIJING),
+        )  # fmt: skip
+        assert call_lines([call], columns=columns).decode() == f"{line}\n"

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
 
 from ...errors import CheckpointError
 from ...models import Cdr, CdrQuery, platform_text
@@ -85,7 +87,7 @@ async def follow(
 def _lines(shape: Shape) -> Lines:
     """What makes lines of calls: on a terminal one that reads well, in a pipe JSON."""
     if shape.on_terminal() and shape.columns is None:
-        return call_lines
+        return partial(call_lines, columns=get_terminal_size().columns)
     return lines_of(shape.format or ("table" if shape.on_terminal() else "jsonl"), shape.columns)
 
 
