@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import warm
 from attrs import frozen
 
 from infin8_async.testing import Sandbox
@@ -50,9 +51,7 @@ def environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
 
 def infin8(*arguments: str, env: dict[str, str] = BASE, stdin: str = "") -> Ran:
     """Run it without a terminal."""
-    ran = subprocess.run(
-        (*INFIN8, *arguments), env=env, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    ran = warm.run(*arguments, env=env, stdin=stdin)
     return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
