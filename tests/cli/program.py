@@ -1,4 +1,4 @@
-"""Runs the command line as users do, in a process of its own; or in this process, if that shows the same."""
+"""Runs the command line as users do: in a process of its own."""
 
 import asyncio
 import json
@@ -8,12 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
-import pytest
+import warm
 from attrs import frozen
 
-from infin8_async.cli.app import run
 from infin8_async.testing import Sandbox
 
 DAY = ("--day", "2020-06-10")  # the day of the sandbox's calls
@@ -45,26 +43,8 @@ def environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
 
 def infin8(*arguments: str, env: dict[str, str] = BASE, stdin: str = "") -> Ran:
     """Run it without a terminal."""
-    ran = subprocess.run(
-        (*INFIN8, *arguments), env=env, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    ran = warm.run(*arguments, env=env, stdin=stdin)
     return Ran(ran.returncode, ran.stdout, ran.stderr)
-
-
-def inside(capfd: pytest.CaptureFixture[str], *arguments: str) -> Ran:
-    """Run it in this process, which has no terminal."""
-    code = run(arguments)
-    return Ran(code, *capfd.readouterr())
-
-
-async def inside_against(capfd: pytest.CaptureFixture[str], sandbox: Sandbox, *arguments: str) -> Ran:
-    """Run it in a thread of this process against a sandbox that lives in another one. The key comes from a file."""
-    with NamedTemporaryFile("w", suffix=".key", encoding="utf-8") as key:
-        key.write(str(sandbox.credentials.accesskey))
-        key.flush()
-        who = ("--appid", sandbox.credentials.appid, "--username", sandbox.credentials.username or "")
-        where = ("--accesskey-file", key.name, "--base-url", sandbox.base_url)
-        return await asyncio.to_thread(inside, capfd, *arguments, *who, *where)
 
 
 async def against(sandbox: Sandbox, *arguments: str, stdin: str = "", **env: str) -> Ran:

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from program import inside
+from program import infin8
 
 COMPLETE = """
 source "$1"
@@ -15,9 +15,9 @@ echo "${COMPREPLY[@]}"
 """
 
 
-def test_bash_completes_commands_options_and_choices(tmp_path, capfd):
+def test_bash_completes_commands_options_and_choices(tmp_path):
     script = tmp_path / "infin8"
-    script.write_text(inside(capfd, "completion", "bash").out)
+    script.write_text(infin8("completion", "bash").out)
 
     def completed(*words: str) -> list[str]:
         command = ("bash", "-c", COMPLETE, "bash", str(script), *words)
@@ -29,7 +29,7 @@ def test_bash_completes_commands_options_and_choices(tmp_path, capfd):
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_have_a_script_too(shell, capfd):
-    ran = inside(capfd, "completion", shell)
+def test_other_shells_have_a_script_too(shell):
+    ran = infin8("completion", shell)
     assert ran.code == 0
     assert "spreadsheet" in ran.out

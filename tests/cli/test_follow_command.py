@@ -7,7 +7,7 @@ import signal
 from datetime import datetime, timedelta
 
 import pytest
-from program import PATIENCE, environment, inside, started
+from program import PATIENCE, environment, infin8, started
 
 from infin8_async import BEIJING, Cdr
 from infin8_async.cli.output import call_lines
@@ -51,10 +51,10 @@ class TestFollow:
         assert re.fullmatch(r"infin8: \d\d:\d\d:\d\d poll \d+: \d+ new", said[-2])
         assert said[-1] == "infin8: terminated"
 
-    def test_a_checkpoint_that_can_not_be_used_is_named(self, tmp_path, capfd):
+    def test_a_checkpoint_that_can_not_be_used_is_named(self, tmp_path):
         file = tmp_path / "place.json"
         file.write_text("nonsense")
-        ran = inside(capfd, "follow", "--sandbox", "--checkpoint", str(file))
+        ran = infin8("follow", "--sandbox", "--checkpoint", str(file))
         first, second = ran.err.splitlines()
         assert ran.code == 1
         assert first == f"infin8: following on from where {file} left off, every 30 s; Ctrl-C ends it"
@@ -63,8 +63,8 @@ class TestFollow:
     @pytest.mark.parametrize(
         "arguments", [("--interval", "0s"), ("--lookback", "0s"), ("--to", "sqlite:///x", "--checkpoint", "y")]
     )
-    def test_wrong_use(self, capfd, arguments):
-        ran = inside(capfd, "follow", "--sandbox", *arguments)
+    def test_wrong_use(self, arguments):
+        ran = infin8("follow", "--sandbox", *arguments)
         assert ran.code == 2
         assert arguments[0] in ran.err
 

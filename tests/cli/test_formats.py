@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from program import DAY, Ran, inside_against, names
+from program import DAY, Ran, against, names
 from rich.console import Console
 
 from infin8_async import Cdr
@@ -24,9 +24,9 @@ async def sandbox():
 
 
 @pytest.fixture
-def pull(sandbox, capfd):
+def pull(sandbox):
     async def pull(*arguments: str) -> Ran:
-        return await inside_against(capfd, sandbox, "pull", *DAY, "--per-page", "10", *arguments)
+        return await against(sandbox, "pull", *DAY, "--per-page", "10", *arguments)
 
     return pull
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import BASE, infin8, inside
+from program import BASE, infin8
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,10 @@ from program import BASE, infin8, inside
         (("pull", "--sandbox", "today"), "today"),
     ],
 )
-def test_wrong_use_is_one_line_that_says_what_is_wrong_and_2(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
-):
+def test_wrong_use_is_one_line_that_says_what_is_wrong_and_2(tmp_path: Path, arguments: tuple[str, ...], said: str):
     folder = tmp_path / "folder.csv"
     folder.mkdir()
-    ran = inside(capfd, *(argument.replace("{tmp}", str(folder)) for argument in arguments))
+    ran = infin8(*(argument.replace("{tmp}", str(folder)) for argument in arguments))
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
     assert ran.err.startswith("infin8: ")
@@ -78,8 +76,8 @@ def test_an_import_that_fails_for_another_reason_is_not_blamed_on_the_extra():
 
 
 @pytest.mark.parametrize("command", ["pull", "count", "sync", "follow", "sandbox", "completion"])
-def test_the_help_of_each_command_has_an_example(capfd: pytest.CaptureFixture[str], command: str):
-    ran = inside(capfd, command, "--help")
+def test_the_help_of_each_command_has_an_example(command: str):
+    ran = infin8(command, "--help")
     assert ran.code == 0
     assert re.search(rf"^ *infin8 {command} [-a-z]", ran.out, re.MULTILINE)
 
