@@ -3,6 +3,7 @@
 from ._feed.checkpoint import Checkpoint
 from ._feed.feed import CdrFeed
 from ._feed.poll import FeedReport
+from .budget import Budget
 from .errors import (
     AuthenticationError,
     CheckpointError,
@@ -35,6 +36,7 @@ from .stream import CdrStream, StreamReport
 __all__ = [
     "BEIJING",
     "AuthenticationError",
+    "Budget",
     "CallDirection",
     "CallMethod",
     "Cdr",

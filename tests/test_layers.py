@@ -20,7 +20,7 @@ LAYERS = (
     ("models", "errors", "_files", "_extras", "_reader"),
     ("_wire",),
     ("_pull",),
-    ("stream",),
+    ("stream", "budget"),
     ("session",),
     ("_feed", "follow"),
     ("store", "export", "figures"),
