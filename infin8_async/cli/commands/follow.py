@@ -58,7 +58,7 @@ async def follow(
     for name, span in {"--interval": interval, "--lookback": lookback}.items():
         if span <= timedelta():
             raise UsageError(f"{name} must be positive")
-    query = calls.following(timedelta(minutes=10))
+    query = calls.following(timedelta(minutes=10), platform.zone)
     lines = call_lines if sys.stdout.isatty() else json_lines
 
     async def show(cdrs: Sequence[Cdr]) -> None:

@@ -54,7 +54,7 @@ async def pull(
 
         platform: Where the calls are.
     """
-    query = calls.query()
+    query = calls.query(platform.zone)
     if output is not None and output.suffix not in SUFFIXES:
         raise UsageError(f"--output {output}: the name must end in {' or '.join(SUFFIXES)}")
     if output is not None and output.exists() and not output.is_file():

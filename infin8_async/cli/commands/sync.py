@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from .. import DONE
+from .. import DONE, FAILED
+from ..access import Access
+from ..everybody import each, print_accounts
 from ..options import CALLS, PLATFORM, Calls, Platform
 from ..output import say
 from ..progress import DaysBar
@@ -37,7 +39,10 @@ async def sync(
     infin8 sync postgresql://user@host/database --last 30d
     infin8 sync mysql://user@host/database --last 365d --deep
     infin8 sync sqlite:///calls.db --last 7d --sandbox
+    infin8 sync sqlite:///calls.db --last 30d --account all
     ```
+
+    Several accounts share one database: the column "account" of each call is the appid of its account.
 
     Args:
         store: sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE or mysql://USER:PASSWORD@HOST/DATABASE.
@@ -49,7 +54,9 @@ async def sync(
 
         platform: Where the calls are.
     """
-    query = calls.query()
+    if platform.every_account:
+        return await _every_account(store, calls, platform, deep=deep)
+    query = calls.query(platform.zone)
     begin = monotonic()
     async with opened(store) as database, platform.session(query) as session:
         with DaysBar() as bar:
@@ -61,6 +68,33 @@ async def sync(
             report = await database.sync(session, query, deep=deep, progress=show)
     say(_closing(report, monotonic() - begin), name=False)
     return DONE
+
+
+async def _every_account(store: str, calls: Calls, platform: Platform, *, deep: bool) -> int:
+    ways = platform.accesses()
+    async with opened(store) as database:
+
+        async def sync(way: Access) -> "SyncReport":
+            query = calls.query(way.zone)
+            async with way.session() as session:
+                return await database.sync(session, query, deep=deep)
+
+        reports = await each(ways, sync)
+    print_accounts(reports, _cells)
+    return FAILED if None in reports.values() else DONE
+
+
+def _cells(report: "SyncReport") -> dict[str, str]:
+    """The line of an account."""
+    numbers = {
+        "new": report.saved.inserted,
+        "changed": report.saved.updated,
+        "as they were": report.saved.unchanged,
+        "vanished": report.vanished,
+        "days": report.days,
+        "needed no pull": report.unchanged,
+    }
+    return {name: f"{number:,}" for name, number in numbers.items()}
 
 
 def _closing(report: "SyncReport", seconds: float) -> str:
