@@ -1,5 +1,6 @@
 """The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `sandbox`."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
@@ -30,15 +31,18 @@ for command in (pull, count, report, sync, audit, follow, sandbox):
     app.command(command)
 
 
-def run() -> int:
+def run(arguments: Sequence[str] | None = None) -> int:
     """
     Run the command that is named on the command line.
+
+    Args:
+        arguments: What stands after `infin8`; None for what this process was started with.
 
     Returns:
         The exit code, one of those in `infin8_async.cli`.
     """
     try:
-        code: object = app()
+        code: object = app(arguments)
     except (CycloptsError, UsageError) as error:
         say(str(error))
         return USAGE
