@@ -103,7 +103,6 @@ def read_accounts(file: Path) -> dict[str, Account]:
     except ValueError as error:  # of TOML, or of UTF-8
         detail = error if isinstance(error, tomllib.TOMLDecodeError) else "it is not UTF-8"
         raise ValueError(f"{file}: {detail}") from None
-    _warn_if_open(file)
     tables = document.get("accounts")
     if not isinstance(tables, dict) or not tables or len(document) > 1:
         raise ValueError(f"{file}: it must have tables [accounts.NAME], and nothing else")
@@ -159,7 +158,7 @@ def _mistake(file: Path, name: str, key: str, detail: object) -> ValueError:
     return ValueError(": ".join(filter(None, (str(file), f"account {name}", key, str(detail)))))
 
 
-def _warn_if_open(file: Path) -> None:
+def warn_if_open(file: Path) -> None:
     """Say that other users can read a file. A pipe is nobody else's; Windows has no such bits."""
     if os.name == "posix" and file.is_file() and file.stat().st_mode & 0o044:
         say(f"{file} can be read by others: chmod 600 {shlex.quote(str(file))}")
@@ -168,7 +167,7 @@ def _warn_if_open(file: Path) -> None:
 def _content_of(folder: Path, name: str) -> str:
     """What a file holds; a relative path begins at that folder."""
     file = folder / Path(name).expanduser()
-    _warn_if_open(file)
+    warn_if_open(file)
     return file.read_text("utf-8").strip()
 
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import tzinfo
-from functools import cached_property
 from getpass import getpass
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,18 +16,16 @@ from cyclopts import Group, Parameter
 from ..budget import Budget
 from ..models import BEIJING, CdrQuery, Credentials
 from ..session import Infin8Session, SessionOptions
-from ..testing import Sandbox
 from .access import Access
-from .accounts import ALL, Account, default_file, read_accounts
+from .accounts import ALL, Account, default_file, read_accounts, warn_if_open
 from .calls import CALLS, WINDOW, Calls, today
+from .interrupt import interruptible
+from .made_up import SANDBOX_CALLS, made_up
 from .output import say
 from .times import zone_of
 from .usage import UsageError, usage
 
-__all__ = ["CALLS", "PLATFORM", "SANDBOX_CALLS", "Calls", "Platform", "UsageError", "today", "usage"]
-
-SANDBOX_CALLS: Final = 10_000
-"""How many calls there are in the sandbox of a command, spread over the days of its window."""
+__all__ = ["CALLS", "PLATFORM", "Calls", "Platform", "UsageError", "today", "usage"]
 
 _PLATFORM: Final = Group("Platform", sort_key=3)
 _PACE: Final = Group("Pace", sort_key=4)
@@ -105,7 +102,6 @@ class Platform:
         """Whether all accounts of the file are meant."""
         return self.account == ALL
 
-    @cached_property
     def access(self) -> Access:
         """
         The way to the platform.
@@ -116,7 +112,12 @@ class Platform:
         self._check()
         if self.every_account:
             raise UsageError("--account all is for count, sync, audit and report: name one account")
-        return self._access(None if self.account is None else self._accounts(self.account)[0], self._budget())
+        if self.account is None:
+            return self._access(None, self._budget())
+        accounts = self._accounts()
+        if self.account not in accounts:
+            raise UsageError(f"--account {self.account}: {self._file} has {', '.join(accounts)}")
+        return self._access(accounts[self.account], self._budget())
 
     def accesses(self) -> list[Access]:
         """
@@ -128,20 +129,26 @@ class Platform:
         self._check()
         self._show_log()
         budget = self._budget()
-        return [self._access(account, budget) for account in self._accounts()]
+        accounts = self._accounts()
+        warn_if_open(self._file)
+        return [self._access(account, budget) for account in accounts.values()]
 
     @property
     def zone(self) -> tzinfo:
         """The zone in which the window is given and times are shown."""
-        return self.access.zone
+        return self.access().zone
 
     @asynccontextmanager
-    async def session(self, query: CdrQuery, *, live: float = 0) -> AsyncGenerator[Infin8Session]:
+    async def session(
+        self, query: CdrQuery, *, calls: int = SANDBOX_CALLS, live: float = 0
+    ) -> AsyncGenerator[Infin8Session]:
         """
         Open a session with the platform, or with a sandbox.
 
         Args:
             query: The window in which the sandbox has its calls.
+
+            calls: How many calls the sandbox has when it starts.
 
             live: How many more calls appear in the sandbox each second.
 
@@ -149,21 +156,22 @@ class Platform:
             UsageError: Credentials are missing, or a value makes no sense.
         """
         self._show_log()
+        access = self.access()
+        if access.name:
+            warn_if_open(self._file)
         if not self.sandbox:
-            async with self.access.session() as session:
+            async with access.session() as session:
                 yield session
             return
-        start, end = query.until_now().ends
-        first, last = start.date(), max(start.date(), min(end.date(), today()))
         with usage():
-            platform = Sandbox(SANDBOX_CALLS, start=first, days=(last - first).days + 1, live=live)
+            platform = made_up(query, calls=calls, live=live)
         async with platform:
-            options: SessionOptions = {**self.access.options, "base_url": platform.base_url, "trust_env": False}
+            options: SessionOptions = {**access.options, "base_url": platform.base_url, "trust_env": False}
 
             async def credentials() -> Credentials:
                 return platform.credentials
 
-            async with evolve(self.access, credentials=credentials, options=options).session() as session:
+            async with evolve(access, credentials=credentials, options=options).session() as session:
                 yield session
 
     def _check(self) -> None:
@@ -183,16 +191,13 @@ class Platform:
             log.addHandler(_Said())
             log.setLevel(logging.INFO)
 
-    def _accounts(self, name: str | None = None) -> list[Account]:
-        """The accounts of the file, or one of them."""
-        file = self.config or Path(os.environ.get("INFIN8_CONFIG") or default_file())
+    @property
+    def _file(self) -> Path:
+        return self.config or Path(os.environ.get("INFIN8_CONFIG") or default_file())
+
+    def _accounts(self) -> dict[str, Account]:
         with usage():
-            accounts = read_accounts(file)
-        if name is None:
-            return [*accounts.values()]
-        if name not in accounts:
-            raise UsageError(f"--account {name}: {file} has {', '.join(accounts)}")
-        return [accounts[name]]
+            return read_accounts(self._file)
 
     def _budget(self) -> Budget:
         with usage():
@@ -248,7 +253,8 @@ class Platform:
         try:
             if str(self.accesskey_file) != "-":
                 return self.accesskey_file.read_text("utf-8").strip()
-            return getpass("access key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+            with interruptible():
+                return getpass("access key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
         except (OSError, UnicodeDecodeError, EOFError) as error:
             what = error.strerror if isinstance(error, OSError) else "it is not text"
             raise UsageError(f"the access key can't be read from {self.accesskey_file}: {what}") from None

@@ -104,7 +104,7 @@ def _document(report: "AuditReport") -> dict[str, object]:
 def _print(report: "AuditReport", *, deep: bool) -> None:
     """Print the days that differ."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("day")
+    table.add_column("day in Beijing")
     for heading in ("in the store", "on the platform", *(("missing", "changed", "vanished") if deep else ())):
         table.add_column(heading, justify="right")
     for day in report.days:

@@ -71,7 +71,7 @@ async def report(
     async with opened(from_) if from_ is not None else nullcontext() as store:
         if platform.every_account:
             return await _every_account(store, calls, platform, words)
-        made = await _made(calls, store, platform.access, platform.session)
+        made = await _made(calls, store, platform.access(), platform.session)
     if output is None or write is None:
         _print(made, words)
     else:
