@@ -60,7 +60,7 @@ class Tables:
         table = Table(box=None, show_header=first, pad_edge=False, padding=(0, self._gap, 0, 0), header_style="bold")
         for name, width in self._widths.items():
             justify: JustifyMethod = "right" if name in ("id", "duration", "billsec") else "left"
-            heading = f"{name}\n{zone_name(self._zone)}" if name.endswith("time") else name
+            heading = f"{zone_name(self._zone)}\n{name}" if name.endswith("time") else name
             table.add_column(Text(heading), width=width, justify=justify, overflow="fold")
         for cdr, row in zip(cdrs, rows, strict=True):
             table.add_row(*(Text(row[name]) for name in self._widths), style="" if cdr.answered else "dim")
