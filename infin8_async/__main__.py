@@ -19,6 +19,8 @@ def main() -> int:
 
     def terminate(number: int, frame: FrameType | None) -> None:
         nonlocal terminated
+        if terminated:  # `timeout`, for one, sends it twice
+            return
         terminated = True
         interrupt = signal.getsignal(signal.SIGINT)
         # In the background of a script Ctrl-C is ignored, and has no handler that could be called.

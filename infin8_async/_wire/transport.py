@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Coroutine, Iterable
 from typing import Final, TypeVar
 
@@ -90,7 +91,10 @@ class Transport:
         def wait(error: Exception) -> bool | float:
             nonlocal failure
             failure = error
-            return 0.0 if at_once(error) else wait_before_retry(error)
+            again = 0.0 if at_once(error) else wait_before_retry(error)
+            if again is not False and tries < self._retry.attempts:
+                log.warning("page %d: try %d of %d, after: %s", page, tries + 1, self._retry.attempts, failure)
+            return again
 
         @stamina.retry(
             on=wait,
@@ -108,7 +112,6 @@ class Transport:
                 tally.requests += 1
                 if failure is not None:
                     tally.retries += 1
-                    log.warning("page %d: try %d of %d, after: %s", page, tries, self._retry.attempts, failure)
                 return await self._exchange(query, page, per_page)
 
         try:
@@ -164,12 +167,22 @@ class Transport:
                     secret=self._credentials.accesskey,
                 )
         except TimeoutError as error:
-            raise TransportError(f"nothing whole within {self._timeout:g} s") from error.with_traceback(None)
+            detail = f"nothing whole from {self._url.host}:{self._url.port} within {self._timeout:g} s"
+            raise TransportError(detail) from error.with_traceback(None)
         except (aiohttp.ClientError, OSError) as error:
-            detail = masked(str(error) or type(error).__name__, self._credentials.accesskey)
+            detail = masked(self._in_words(error), self._credentials.accesskey)
             final = isinstance(error, aiohttp.ClientSSLError)
             # Its frames hold what had come of the body so far, phone numbers and all.
             raise TransportError(detail, transient=not final) from error.with_traceback(None)
+
+    def _in_words(self, error: aiohttp.ClientError | OSError) -> str:
+        """What went wrong, and with which host and port."""
+        if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+            # In aiohttp's own words there is an `ssl:default`, and the address as Python writes a tuple.
+            cause = error.os_error
+            reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
+            return f"Cannot connect to host {error.host}:{error.port}: {reason}"
+        return f"{self._url.host}:{self._url.port}: {str(error) or type(error).__name__}"
 
 
 def _closed_as_we_sent(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `sandbox`."""
+"""The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `sandbox`, `completion`."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError
 from ..errors import Infin8Error
 from . import DONE, FAILED, USAGE
 from .commands.audit import audit
+from .commands.completion import completion_of
 from .commands.count import count
 from .commands.follow import follow
 from .commands.pull import pull
@@ -15,7 +16,7 @@ from .commands.report import report
 from .commands.sandbox import sandbox
 from .commands.sync import sync
 from .options import UsageError
-from .output import say
+from .output import explained, say
 
 app = App(
     name="infin8",
@@ -27,29 +28,29 @@ app = App(
     print_error=False,
     result_action="return_value",
 )
-for command in (pull, count, report, sync, audit, follow, sandbox):
+for command in (pull, count, report, sync, audit, follow, sandbox, completion_of(app)):
     app.command(command)
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run(tokens: Sequence[str] | None = None) -> int:
     """
     Run the command that is named on the command line.
 
     Args:
-        arguments: What stands after `infin8`; None for what this process was started with.
+        tokens: The command and its arguments; None for those of this process.
 
     Returns:
         The exit code, one of those in `infin8_async.cli`.
     """
     try:
-        code: object = app(arguments)
+        code: object = app(tokens)
     except (CycloptsError, UsageError) as error:
         say(str(error))
         return USAGE
     except BrokenPipeError:  # the reader of our output has left
         return DONE
     except Infin8Error as error:
-        say(str(error))
+        say(explained(error))
         return FAILED
     except OSError as error:
         say(f"{error.filename}: {error.strerror}" if error.filename else str(error))

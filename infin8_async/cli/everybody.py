@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..errors import Infin8Error
 from .access import Access
-from .output import say
+from .output import explained, say
 from .usage import UsageError
 
 T = TypeVar("T")
@@ -27,9 +27,11 @@ async def each(ways: Iterable[Access], work: Callable[[Access], Awaitable[T]]) -
     async def one(way: Access) -> T | None:
         try:
             return await work(way)
-        except (Infin8Error, OSError, UsageError) as error:
+        except (OSError, UsageError) as error:
             say(f"{way.name}: {error}")
-            return None
+        except Infin8Error as error:
+            say(f"{way.name}: {explained(error)}")
+        return None
 
     async with TaskGroup() as group:
         tasks = {way.name: group.create_task(one(way)) for way in ways}

@@ -3,9 +3,10 @@
 import gzip
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, BinaryIO, Final, Literal
 
 import msgspec
 from attrs import frozen
@@ -64,7 +65,7 @@ class Shape:
             return None
         names = [name.strip() for name in self.fields.split(",")]
         if unknown := [name for name in names if name not in COLUMNS]:
-            raise UsageError(f"--fields {unknown[0] or self.fields!r}: the fields are {', '.join(COLUMNS)}")
+            raise UsageError(f"--fields {self.fields}: {unknown[0]!r} is no field; there are {', '.join(COLUMNS)}")
         return names
 
     def on_terminal(self) -> bool:
@@ -87,6 +88,8 @@ class Target:
         spreadsheet: Whether a CSV is for a spreadsheet.
 
         packed: Whether the file is compressed with gzip.
+
+        zone: Whose times a table and a spreadsheet show.
     """
 
     path: Path | None
@@ -94,14 +97,14 @@ class Target:
     columns: Sequence[str] | None
     spreadsheet: bool
     packed: bool
+    zone: tzinfo
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[AsyncWrite]:
         """What writes calls. A file appears under its name when the block is left without an exception."""
         if self.path is None:
-            heading, lines = self._heading_and_lines()
-            if heading:
-                await in_thread(lambda: write_out(heading))
+            lines = lines_of(self.form, self.columns, self.zone, spreadsheet=self.spreadsheet)
+            await in_thread(lambda: write_out(lines(())))
             yield lambda cdrs: in_thread(lambda: write_out(lines(cdrs)))
         else:
             async with in_threads(
@@ -111,30 +114,17 @@ class Target:
 
     @contextmanager
     def _file(self, path: Path) -> Generator[Write]:
-        heading, lines = self._heading_and_lines()
-        with written_whole(path) as file:
-            if not self.packed:
-                file.write(heading)
-                yield lambda cdrs: file.write(lines(cdrs))
-                return
-            # The time would make two equal pulls differ.
-            with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
-                packed.write(heading)
-                yield lambda cdrs: packed.write(lines(cdrs))
+        lines = lines_of(self.form, self.columns, self.zone, spreadsheet=self.spreadsheet)
+        with written_whole(path) as file, self._packing(file) as out:
+            out.write(lines(()))
+            yield lambda cdrs: out.write(lines(cdrs))
 
-    def _heading_and_lines(self) -> tuple[bytes, Lines]:
-        if self.form == "table":
-            return b"", Tables(Console(), self.columns).lines
-        if self.form == "csv":
-            columns = self.columns or COLUMNS
-            return (
-                csv_heading(columns, spreadsheet=self.spreadsheet),
-                lambda cdrs: csv_lines(cdrs, columns, spreadsheet=self.spreadsheet),
-            )
-        return b"", json_lines if self.columns is None else lambda cdrs: _some_fields(cdrs, self.columns or ())
+    def _packing(self, file: BinaryIO) -> AbstractContextManager[BinaryIO | gzip.GzipFile]:
+        # With a time in it, two equal pulls would differ.
+        return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) if self.packed else nullcontext(file)
 
 
-def target(shape: Shape, output: Path | None, *, spreadsheet: bool) -> Target:
+def target(shape: Shape, output: Path | None, zone: tzinfo, *, spreadsheet: bool) -> Target:
     """
     Where calls go, and how.
 
@@ -143,16 +133,16 @@ def target(shape: Shape, output: Path | None, *, spreadsheet: bool) -> Target:
     """
     path = None if output is None or str(output) == "-" else output
     if path is None:
-        form = shape.format or ("table" if output is None and sys.stdout.isatty() else "jsonl")
-        found = Target(None, form, shape.columns, spreadsheet, packed=False)
+        form = shape.format or ("table" if output is None and shape.on_terminal() else "jsonl")
+        found = Target(None, form, shape.columns, spreadsheet, packed=False, zone=zone)
     else:
-        found = _file_target(shape, path, spreadsheet=spreadsheet)
+        found = _file_target(shape, path, zone, spreadsheet=spreadsheet)
     if spreadsheet and found.form != "csv":
         raise UsageError("--spreadsheet needs an --output that ends in .csv, or --format csv")
     return found
 
 
-def _file_target(shape: Shape, path: Path, *, spreadsheet: bool) -> Target:
+def _file_target(shape: Shape, path: Path, zone: tzinfo, *, spreadsheet: bool) -> Target:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = suffixes[-1:] == [_PACKED]
     suffix = "".join(suffixes[:-1][-1:] if packed else suffixes[-1:])
@@ -172,7 +162,27 @@ def _file_target(shape: Shape, path: Path, *, spreadsheet: bool) -> Target:
             arrow()
         except ImportError as error:
             raise UsageError(f"--output {path}: {error}") from error
-    return Target(path, form, shape.columns, spreadsheet, packed)
+    return Target(path, form, shape.columns, spreadsheet, packed, zone)
+
+
+def lines_of(form: str, columns: Sequence[str] | None, zone: tzinfo, *, spreadsheet: bool = False) -> Lines:
+    """What makes lines of calls; of the first calls, and be there none, with the heading before them."""
+    if form == "table":
+        return Tables(Console(), columns, zone=zone).lines
+    if form == "csv":
+        return _csv(columns or COLUMNS, zone, spreadsheet=spreadsheet)
+    return json_lines if columns is None else lambda cdrs: _some_fields(cdrs, columns)
+
+
+def _csv(columns: Sequence[str], zone: tzinfo, *, spreadsheet: bool) -> Lines:
+    heading = csv_heading(columns, spreadsheet=spreadsheet)
+
+    def lines(cdrs: Sequence[Cdr]) -> bytes:
+        nonlocal heading
+        above, heading = heading, b""
+        return above + csv_lines(cdrs, columns, spreadsheet=spreadsheet, zone=zone)
+
+    return lines
 
 
 def _some_fields(cdrs: Sequence[Cdr], names: Sequence[str]) -> bytes:

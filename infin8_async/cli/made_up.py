@@ -6,27 +6,29 @@ from typing import Final
 from ..models import BEIJING, CdrQuery
 from ..testing import Sandbox
 
-SANDBOX_CALLS: Final = 10_000
-"""How many calls there are in the sandbox of a command, spread over its window."""
-
+_CALLS: Final = 10_000
+_SECONDS_APART: Final = 30  # calls that were there before somebody began to follow
+_LIVE: Final = 1.0  # new calls a second
 _IDS_FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def made_up(query: CdrQuery, *, calls: int, live: float) -> Sandbox:
+def made_up(query: CdrQuery, *, following: bool = False) -> Sandbox:
     """
-    A platform with *calls* calls in the window of a query, as far as that lies in the past.
+    A platform with 10,000 calls in the window of a query, as far as that lies in the past.
 
     Args:
         query: The window.
 
-        calls: How many calls there are when it starts.
-
-        live: How many more appear each second.
+        following: A call every half minute is enough, but another one appears each second.
     """
     start, end = query.until_now().ends
     now = datetime.now(BEIJING).replace(microsecond=0)
+    end = min(end, now)
+    calls, live = _CALLS, 0.0
+    if following:
+        calls, live = int((end - start).total_seconds()) // _SECONDS_APART, _LIVE
     if start > now:
         return Sandbox(0, live=live)
     # Two windows have other calls under other ids, so that a database can hold both.
     number = int((start - _IDS_FROM).total_seconds())
-    return Sandbox(calls, start=start, until=min(end, now), seed=number, first_id=max(number, 1), live=live)
+    return Sandbox(calls, start=start, until=end, seed=number, first_id=max(number, 1), live=live)

@@ -1,10 +1,9 @@
 """The options that commands share: how to reach the platform, and with them those that say which calls."""
 
-import logging
 import os
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import tzinfo
 from getpass import getpass
 from pathlib import Path
@@ -20,8 +19,8 @@ from .access import Access
 from .accounts import ALL, Account, default_file, read_accounts, warn_if_open
 from .calls import CALLS, WINDOW, Calls, today
 from .interrupt import interruptible
-from .made_up import SANDBOX_CALLS, made_up
-from .output import say
+from .log import listening
+from .made_up import made_up
 from .times import zone_of
 from .usage import UsageError, usage
 
@@ -29,13 +28,6 @@ __all__ = ["CALLS", "PLATFORM", "Calls", "Platform", "UsageError", "today", "usa
 
 _PLATFORM: Final = Group("Platform", sort_key=3)
 _PACE: Final = Group("Pace", sort_key=4)
-
-
-class _Said(logging.Handler):
-    """Shows what the library logs. Only with --verbose: the last line of a command says what matters."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
 
 
 @Parameter(name="*")
@@ -71,7 +63,7 @@ class Platform:
         sandbox: Ask a made-up platform instead, with 10,000 made-up calls in the window. Needs no account and no
             network.
 
-        verbose: Show what happens meanwhile: which request is sent again, and why.
+        verbose: Show what happens meanwhile: every request that is sent again, why it is slow, each poll of `follow`.
 
         concurrency: The most requests at once.
 
@@ -119,19 +111,20 @@ class Platform:
             raise UsageError(f"--account {self.account}: {self._file} has {', '.join(accounts)}")
         return self._access(accounts[self.account], self._budget())
 
-    def accesses(self) -> list[Access]:
+    @contextmanager
+    def accesses(self) -> Generator[list[Access]]:
         """
-        The ways of all accounts to the platform, under one budget.
+        The ways of all accounts to the platform, under one budget, for the time of a block.
 
         Raises:
             UsageError: There is a mistake in the accounts file.
         """
         self._check()
-        self._show_log()
         budget = self._budget()
-        accounts = self._accounts()
-        warn_if_open(self._file)
-        return [self._access(account, budget) for account in accounts.values()]
+        ways = [self._access(account, budget) for account in self._accounts().values()]
+        with listening(verbose=self.verbose):
+            warn_if_open(self._file)
+            yield ways
 
     @property
     def zone(self) -> tzinfo:
@@ -139,40 +132,36 @@ class Platform:
         return self.access().zone
 
     @asynccontextmanager
-    async def session(
-        self, query: CdrQuery, *, calls: int = SANDBOX_CALLS, live: float = 0
-    ) -> AsyncGenerator[Infin8Session]:
+    async def session(self, query: CdrQuery, *, following: bool = False) -> AsyncGenerator[Infin8Session]:
         """
         Open a session with the platform, or with a sandbox.
 
         Args:
             query: The window in which the sandbox has its calls.
 
-            calls: How many calls the sandbox has when it starts.
-
-            live: How many more calls appear in the sandbox each second.
+            following: Whether new calls are waited for: a sandbox then has some all the time.
 
         Raises:
             UsageError: Credentials are missing, or a value makes no sense.
         """
-        self._show_log()
         access = self.access()
-        if access.name:
-            warn_if_open(self._file)
-        if not self.sandbox:
-            async with access.session() as session:
-                yield session
-            return
-        with usage():
-            platform = made_up(query, calls=calls, live=live)
-        async with platform:
-            options: SessionOptions = {**access.options, "base_url": platform.base_url, "trust_env": False}
+        with listening(verbose=self.verbose, timed=access.zone if following else None):
+            if access.name:
+                warn_if_open(self._file)
+            if not self.sandbox:
+                async with access.session() as session:
+                    yield session
+                return
+            with usage():
+                platform = made_up(query, following=following)
+            async with platform:
+                options: SessionOptions = {**access.options, "base_url": platform.base_url, "trust_env": False}
 
-            async def credentials() -> Credentials:
-                return platform.credentials
+                async def credentials() -> Credentials:
+                    return platform.credentials
 
-            async with evolve(access, credentials=credentials, options=options).session() as session:
-                yield session
+                async with evolve(access, credentials=credentials, options=options).session() as session:
+                    yield session
 
     def _check(self) -> None:
         """Refuse options that contradict each other."""
@@ -182,14 +171,6 @@ class Platform:
             for option in ("appid", "accesskey_file", "username", "ip", "sandbox"):
                 if getattr(self, option):
                     raise UsageError(f"--account and --{option.replace('_', '-')} exclude each other")
-
-    def _show_log(self) -> None:
-        for name in ("infin8_async", "stamina"):
-            logging.getLogger(name).addHandler(logging.NullHandler())
-        if self.verbose:
-            log = logging.getLogger("infin8_async")
-            log.addHandler(_Said())
-            log.setLevel(logging.INFO)
 
     @property
     def _file(self) -> Path:

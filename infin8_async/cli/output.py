@@ -13,6 +13,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import Infin8Error, NumberFormatError
 from ..export.columns import extra_text
 from ..models import BEIJING, CallMethod, Cdr, platform_text
 from .times import zone_name
@@ -53,6 +54,8 @@ class Tables:
 
     def lines(self, cdrs: Sequence[Cdr]) -> bytes:
         """The rows of one page. Calls that nobody answered are dim."""
+        if not cdrs:
+            return b""
         rows = [{name: self._text(cdr, name) for name in self._columns or _COLUMNS} for cdr in cdrs]
         first = not self._widths
         if first:
@@ -120,6 +123,13 @@ def printable(text: str) -> str:
 def say(line: str, *, name: bool = True) -> None:
     """Print a line on standard error. *name* puts the program's name first, as for an error."""
     print(f"{'infin8: ' * name}{printable(line)}", file=sys.stderr)  # noqa: T201  # the command line's own output
+
+
+def explained(error: Infin8Error) -> str:
+    """What went wrong, and what to do about it if the command line can say more than the library."""
+    if isinstance(error, NumberFormatError):
+        return f"{error}; give --extnumber, --disnumber and --callnumber as the records have them: digits, such as 8001"
+    return str(error)
 
 
 def write_out(data: bytes) -> None:

@@ -20,21 +20,21 @@ DAY = CdrQuery.day(date(2019, 1, 1))
 )
 def test_the_sandbox_has_its_calls_in_whatever_window_is_asked_for(query):
     start, end = map(platform_text, query.ends)
-    sandbox = made_up(query, calls=500, live=0)
-    assert len(list(sandbox.rows(starttime=start, endtime=end))) == len(sandbox) == 500
+    sandbox = made_up(query)
+    assert len(list(sandbox.rows(starttime=start, endtime=end))) == len(sandbox) == 10_000
 
 
 def test_no_call_lies_in_the_future():
     now = platform_text(datetime.now(BEIJING))
-    rows = list(made_up(CdrQuery(datetime.now(BEIJING) - timedelta(minutes=5), None), calls=500, live=0).rows())
+    rows = list(made_up(CdrQuery(datetime.now(BEIJING) - timedelta(minutes=5), None)).rows())
     assert max(row["endtime"] for row in rows) <= platform_text(datetime.now(BEIJING))
     assert min(row["starttime"] for row in rows) < now
     tomorrow = CdrQuery.day(datetime.now(BEIJING).date() + timedelta(days=1))
-    assert len(made_up(tomorrow, calls=500, live=0)) == 0
+    assert len(made_up(tomorrow)) == 0
 
 
 def test_two_days_have_other_calls_under_other_ids():
-    one, other = (list(made_up(CdrQuery.day(date(2019, 1, day)), calls=500, live=0).rows()) for day in (1, 2))
+    one, other = (list(made_up(CdrQuery.day(date(2019, 1, day))).rows()) for day in (1, 2))
     assert {row["id"] for row in one}.isdisjoint(row["id"] for row in other)
     assert [row["callnumber"] for row in one] != [row["callnumber"] for row in other]
 

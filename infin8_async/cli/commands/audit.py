@@ -69,7 +69,6 @@ async def audit(
 
 
 async def _every_account(store: str, calls: Calls, platform: Platform, *, deep: bool, json: bool) -> int:
-    ways = platform.accesses()
     async with opened(store) as database:
 
         async def audit(way: Access) -> "AuditReport":
@@ -77,7 +76,8 @@ async def _every_account(store: str, calls: Calls, platform: Platform, *, deep: 
             async with way.session() as session:
                 return await database.audit(session, query, deep=deep)
 
-        reports = await each(ways, audit)
+        with platform.accesses() as ways:
+            reports = await each(ways, audit)
     if json:
         documents = {name: None if report is None else _document(report) for name, report in reports.items()}
         write_out(msgspec.json.encode(documents) + b"\n")

@@ -35,6 +35,7 @@ async def _every_account(calls: Calls, platform: Platform) -> int:
         async with way.session() as session:
             return await session.count(calls.query(way.zone))
 
-    counted = await each(platform.accesses(), count)
+    with platform.accesses() as ways:
+        counted = await each(ways, count)
     print_accounts(counted, lambda number: {"calls": str(number)})
     return FAILED if None in counted.values() else DONE

@@ -13,7 +13,7 @@ from ...stream import CdrStream, StreamReport
 from .. import DONE, FAILED
 from ..formats import OUTPUT, SHAPE, Shape, Target, target
 from ..options import CALLS, PLATFORM, Calls, Platform
-from ..output import say
+from ..output import explained, say
 from ..progress import Bar, closing
 from ..progress import calls as in_words
 
@@ -64,8 +64,9 @@ async def pull(
 
         platform: Where the calls are.
     """
-    query = calls.query(platform.zone)
-    to = target(shape, output, spreadsheet=spreadsheet)
+    zone = platform.zone
+    query = calls.query(zone)
+    to = target(shape, output, zone, spreadsheet=spreadsheet)
     if limit is None and output is None and shape.on_terminal():
         limit = _ON_TERMINAL
     begin = monotonic()
@@ -73,7 +74,7 @@ async def pull(
         try:
             limited = await _written(stream, to, limit=limit, quiet=shape.quiet)
         except Infin8Error as error:
-            say(f"{error}{_aftermath(stream.report, to.path)}")
+            say(f"{explained(error)}{_aftermath(stream.report, to.path)}")
             return FAILED
         report, total = stream.report, stream.total or 0
     done = limited or report.complete

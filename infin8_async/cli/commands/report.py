@@ -81,7 +81,8 @@ async def report(
 
 
 async def _every_account(store: "CdrStore | None", calls: Calls, platform: Platform, words: Words) -> int:
-    reports = await each(platform.accesses(), lambda way: _made(calls, store, way, lambda _: way.session()))
+    with platform.accesses() as ways:
+        reports = await each(ways, lambda way: _made(calls, store, way, lambda _: way.session()))
     print_accounts(reports, lambda made: on_one_line(made, words))
     return FAILED if any(made is None or made.figures.complete is False for made in reports.values()) else DONE
 

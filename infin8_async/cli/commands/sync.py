@@ -76,7 +76,6 @@ async def sync(
 
 
 async def _every_account(store: str, calls: Calls, platform: Platform, *, deep: bool) -> int:
-    ways = platform.accesses()
     async with opened(store) as database:
 
         async def sync(way: Access) -> "SyncReport":
@@ -84,7 +83,8 @@ async def _every_account(store: str, calls: Calls, platform: Platform, *, deep: 
             async with way.session() as session:
                 return await database.sync(session, query, deep=deep)
 
-        reports = await each(ways, sync)
+        with platform.accesses() as ways:
+            reports = await each(ways, sync)
     print_accounts(reports, _cells)
     return FAILED if None in reports.values() else DONE
 
