@@ -11,6 +11,7 @@ from typing import Final, Self
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from ..stream import StreamReport
@@ -23,6 +24,11 @@ def calls(number: int) -> str:
     return f"{number:,} {'call' if number == 1 else 'calls'}"
 
 
+def days(number: int) -> str:
+    """A number of days in words: "1 day", "2,000 days"."""
+    return f"{number:,} {'day' if number == 1 else 'days'}"
+
+
 def _is_wanted(console: Console, *, quiet: bool) -> bool:
     """Whether to show a bar. If standard output is a pipe, its reader may write to the same terminal."""
     kind = os.fstat(sys.stdout.fileno()).st_mode
@@ -31,7 +37,7 @@ def _is_wanted(console: Console, *, quiet: bool) -> bool:
 
 class _Counts(ProgressColumn):
     def __init__(self, *, narrow: bool) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self._narrow = narrow
 
     def render(self, task: Task) -> Text:
@@ -88,10 +94,13 @@ class Bar:
 
 
 class _Days(ProgressColumn):
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
+
     def render(self, task: Task) -> Text:
         if task.total is None:
             return Text("asking …")
-        return Text(f"{task.completed:,.0f} of {task.total:,.0f} days, {calls(task.fields['received'])}")
+        return Text(f"{task.completed:,.0f} of {days(int(task.total))}, {calls(task.fields['received'])}")
 
 
 class DaysBar:
@@ -106,9 +115,9 @@ class DaysBar:
         self._day = self._line.add_task("")
         self._live = Live(Group(self._whole, self._line), console=console, transient=True) if shown else None
 
-    def show(self, done: int, days: int, received: int, day: str) -> None:
-        """Show how many days are done, how many calls came, and a text about the day under way."""
-        self._whole.update(self._task, completed=done, total=days, received=received)
+    def show(self, done: int, total: int, received: int, day: str) -> None:
+        """Show how many days of *total* are done, how many calls came, and a text about the day under way."""
+        self._whole.update(self._task, completed=done, total=total, received=received)
         self._line.update(self._day, description=day)
 
     def __enter__(self) -> Self:

@@ -14,6 +14,7 @@ from ..options import CALLS, PLATFORM, Calls, Platform
 from ..output import say
 from ..progress import DaysBar
 from ..progress import calls as in_words
+from ..progress import days as in_days
 from ..stores import opened
 
 if TYPE_CHECKING:
@@ -106,15 +107,11 @@ def _closing(report: "SyncReport", seconds: float) -> str:
     """The line that ends a sync."""
     saved = report.saved
     if report.unchanged == report.days and not report.vanished:
-        return f"up to date: {_days(report.days)} unchanged, in {seconds:.1f} s."
+        return f"up to date: {in_days(report.days)} unchanged, in {seconds:.1f} s."
     gone = f"{report.vanished:,} no longer on the platform, " if report.vanished else ""
     pulled = report.days - report.unchanged
     return (
         f"{in_words(saved.inserted)} new, {saved.updated:,} changed, {saved.unchanged:,} as they were, {gone}"
-        f"in {seconds:.1f} s; {_days(report.unchanged)} unchanged, {_days(pulled)} pulled, "
+        f"in {seconds:.1f} s; {in_days(report.unchanged)} unchanged, {in_days(pulled)} pulled, "
         f"{report.certified:,} of them exactly as the platform counts."
     )
-
-
-def _days(number: int) -> str:
-    return f"{number:,} {'day' if number == 1 else 'days'}"
