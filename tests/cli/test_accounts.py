@@ -7,7 +7,9 @@ import sys
 from contextlib import asynccontextmanager
 
 import pytest
+from program import BASE
 from proxy import proxy
+from terminal import terminal
 
 from infin8_async import Credentials
 from infin8_async.store import CdrStore
@@ -245,6 +247,16 @@ async def test_all_accounts_together_stay_within_one_rate_and_each_is_whole(infi
     # The n-th request leaves n / rate after the first at the earliest, and arrives later than that.
     assert len(arrived) > 8
     assert all(at >= begin + number / rate for number, at in enumerate(arrived))
+
+
+async def test_a_terminal_shows_the_days_of_all_accounts_together_and_then_the_table(tmp_path):
+    async with two_accounts(tmp_path) as (_, _, file):
+        arguments = ("sync", f"sqlite:///{tmp_path / 'calls.db'}", *WINDOW, "--account", "all", "--config", str(file))
+        with terminal(*arguments, columns=100, env=BASE) as shown:
+            assert await asyncio.to_thread(shown.finish) == 0
+    assert b"7 of 7 days" in shown.sent  # those of Mexico are parts of four days of Beijing
+    assert [line.split()[0] for line in shown.lines] == ["account", "mexico", "colombia"]
+    assert shown.cursor_shown
 
 
 # Proxies

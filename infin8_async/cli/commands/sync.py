@@ -1,5 +1,6 @@
 """`infin8 sync`."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
@@ -60,7 +61,7 @@ async def sync(
         platform: Where the calls are.
     """
     if platform.every_account:
-        return await _every_account(store, calls, platform, deep=deep)
+        return await _every_account(store, calls, platform, deep=deep, quiet=quiet)
     query = calls.query(platform.zone)
     begin = monotonic()
     async with opened(store) as database, platform.session(query) as session:
@@ -76,18 +77,30 @@ async def sync(
     return DONE
 
 
-async def _every_account(store: str, calls: Calls, platform: Platform, *, deep: bool) -> int:
+async def _every_account(store: str, calls: Calls, platform: Platform, *, deep: bool, quiet: bool) -> int:
     async with opened(store) as database:
+        with platform.accesses() as ways, DaysBar(quiet=quiet) as bar:
+            at: dict[str, SyncProgress] = {}
 
-        async def sync(way: Access) -> "SyncReport":
-            query = calls.query(way.zone)
-            async with way.session() as session:
-                return await database.sync(session, query, deep=deep)
+            async def sync(way: Access) -> "SyncReport":
+                def show(progress: "SyncProgress") -> None:
+                    at[way.name] = progress
+                    bar.show(*_together(at))
 
-        with platform.accesses() as ways:
+                query = calls.query(way.zone)
+                async with way.session() as session:
+                    return await database.sync(session, query, deep=deep, progress=show)
+
             reports = await each(ways, sync)
     print_accounts(reports, _cells)
     return FAILED if None in reports.values() else DONE
+
+
+def _together(at: Mapping[str, "SyncProgress"]) -> tuple[int, int, int, str]:
+    """How many days of all accounts are done, how many there are, how many calls came, and which accounts are at it."""
+    known = at.values()
+    busy = ", ".join(name for name, progress in at.items() if progress.done < progress.days)
+    return sum(one.done for one in known), sum(one.days for one in known), sum(one.calls for one in known), busy
 
 
 def _cells(report: "SyncReport") -> dict[str, str]:
