@@ -53,12 +53,15 @@ class Account:
         entries: What the file says of it, checked.
 
         zone: Its zone, if the file says one.
+
+        asking: Held while a command gives a key: it may have a question, and one at a time is enough.
     """
 
     file: Path
     name: str
     entries: Mapping[str, str]
     zone: tzinfo | None
+    asking: asyncio.Lock
 
     async def credentials(self) -> Credentials:
         """
@@ -84,7 +87,8 @@ class Account:
         if source == "accesskey_env":
             return os.environ.get(value, "")
         if source == "accesskey_command":
-            return await _output_of(shlex.split(value))
+            async with self.asking:
+                return await _output_of(shlex.split(value))
         return _content_of(self.file.parent, value)
 
 
@@ -106,10 +110,11 @@ def read_accounts(file: Path) -> dict[str, Account]:
     tables = document.get("accounts")
     if not isinstance(tables, dict) or not tables or len(document) > 1:
         raise ValueError(f"{file}: it must have tables [accounts.NAME], and nothing else")
-    return {name: _account(file, name, table) for name, table in tables.items()}
+    asking = asyncio.Lock()
+    return {name: _account(file, name, table, asking) for name, table in tables.items()}
 
 
-def _account(file: Path, name: str, table: object) -> Account:
+def _account(file: Path, name: str, table: object, asking: asyncio.Lock) -> Account:
     """
     Check one table.
 
@@ -132,7 +137,7 @@ def _account(file: Path, name: str, table: object) -> Account:
         zone = zone_of(table["zone"]) if "zone" in table else None
     except ValueError as error:
         raise _mistake(file, name, "zone", error) from None
-    return Account(file=file, name=name, entries=table, zone=zone)
+    return Account(file=file, name=name, entries=table, zone=zone, asking=asking)
 
 
 def _check_entry(file: Path, name: str, key: str, value: object) -> None:

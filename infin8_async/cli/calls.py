@@ -7,7 +7,7 @@ from attrs import frozen
 from cyclopts import Group, Parameter
 
 from ..models import BEIJING, CallDirection, CallMethod, CdrQuery, Filters
-from .times import period
+from .times import DAYS, days, period
 from .usage import UsageError, usage
 
 WINDOW: Final = Group("Window of time", sort_key=1)
@@ -77,7 +77,7 @@ class Calls:
                 return self._from(self.start, zone).until_now()
             if self.last is not None:
                 return CdrQuery.last(self.last, **filters)
-            return CdrQuery(*_period("--day", self.day or "today", zone), **filters)
+            return CdrQuery(*_days(self.day or "today", zone), **filters)
 
     def following(self, since: timedelta, zone: tzinfo) -> CdrQuery:
         """
@@ -91,7 +91,7 @@ class Calls:
             if self.start is not None:
                 return self._from(self.start, zone)
             if self.day is not None:
-                return CdrQuery(*_period("--day", self.day, zone), **filters)
+                return CdrQuery(*_days(self.day, zone), **filters)
             return CdrQuery(datetime.now(BEIJING) - (since if self.last is None else self.last), **filters)
 
     def _from(self, start: str, zone: tzinfo) -> CdrQuery:
@@ -122,6 +122,13 @@ CALLS: Final = Calls()
 def today(zone: tzinfo = BEIJING) -> date:
     """Today in a zone."""
     return datetime.now(zone).date()
+
+
+def _days(text: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    with usage(f"--day {text!r}"):
+        if found := days(text, zone, today(zone)):
+            return found
+        raise ValueError(f"not a day; write {DAYS}")
 
 
 def _period(option: str, text: str, zone: tzinfo) -> tuple[datetime, datetime]:

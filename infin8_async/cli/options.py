@@ -174,7 +174,7 @@ class Platform:
 
     @property
     def _file(self) -> Path:
-        return self.config or Path(os.environ.get("INFIN8_CONFIG") or default_file())
+        return self.config or Path(os.environ.get("INFIN8_CONFIG") or default_file()).expanduser()
 
     def _accounts(self) -> dict[str, Account]:
         with usage():

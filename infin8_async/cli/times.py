@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from ..models import BEIJING, CdrQuery
 
-FORMS: Final = (
-    "2026-11-24, '2026-11-24 09:30', '2026-11-24 09:30:00', 2026-11-24T09:30:00-06:00, today, yesterday, 'last month'"
-)
+DAYS: Final = "2026-11-24, today, yesterday, 'last month'"
+FORMS: Final = f"{DAYS}, '2026-11-24 09:30', '2026-11-24 09:30:00', 2026-11-24T09:30:00-06:00"
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME: Final = re.compile(
@@ -38,6 +37,31 @@ def zone_name(zone: tzinfo) -> str:
     return "Beijing" if zone == BEIJING else str(zone)
 
 
+def days(text: str, zone: tzinfo, today: date) -> tuple[datetime, datetime] | None:
+    """
+    The first and the last second of the day or the month that a text names; None if it names neither.
+
+    Args:
+        text: A date, `today`, `yesterday` or `last month`.
+
+        zone: The zone that is meant.
+
+        today: The present day in that zone.
+
+    Raises:
+        ValueError: There is no such day.
+    """
+    words = " ".join(text.lower().split())
+    if words == "last month":
+        last = today.replace(day=1) - _DAY
+        return CdrQuery.day(last.replace(day=1), zone=zone).ends[0], CdrQuery.day(last, zone=zone).ends[1]
+    if words in ("today", "yesterday"):
+        return CdrQuery.day(today if words == "today" else today - _DAY, zone=zone).ends
+    if _DATE.fullmatch(words):
+        return CdrQuery.day(date.fromisoformat(words), zone=zone).ends
+    return None
+
+
 def period(text: str, zone: tzinfo, today: date) -> tuple[datetime, datetime]:
     """
     The first and the last second of what a text names: a time, a day, a month.
@@ -52,16 +76,10 @@ def period(text: str, zone: tzinfo, today: date) -> tuple[datetime, datetime]:
     Raises:
         ValueError: It names nothing.
     """
-    words = " ".join(text.lower().split())
-    if words == "last month":
-        last = today.replace(day=1) - _DAY
-        return CdrQuery.day(last.replace(day=1), zone=zone).ends[0], CdrQuery.day(last, zone=zone).ends[1]
-    if words in ("today", "yesterday"):
-        return CdrQuery.day(today if words == "today" else today - _DAY, zone=zone).ends
-    if _DATE.fullmatch(words):
-        return CdrQuery.day(date.fromisoformat(words), zone=zone).ends
-    if found := _TIME.fullmatch(words):
-        day, clock, offset = found.groups()
+    if found := days(text, zone, today):
+        return found
+    if match := _TIME.fullmatch(text.strip()):
+        day, clock, offset = match.groups()
         return _times(datetime.fromisoformat(f"{day}T{clock}{(offset or '').upper()}"), zone)
     raise ValueError(f"not a time; write {FORMS}")
 

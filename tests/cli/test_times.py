@@ -100,6 +100,7 @@ def test_a_machine_without_a_time_zone_database_is_told_what_to_install(monkeypa
     ("arguments", "env", "said"),
     [
         (("--zone", "Mars"), {}, "infin8: --zone Mars: there is no such zone"),
+        (("--day", "2026-03-08 02:30"), {}, "--day '2026-03-08 02:30': not a day; write 2026-11-24, today"),
         ((), {"INFIN8_ZONE": "Mars"}, "infin8: INFIN8_ZONE Mars: there is no such zone"),
         (("--start", "2026-03-08 02:30", "--zone", "America/New_York"), {}, "--start '2026-03-08 02:30': there was no"),
     ],
