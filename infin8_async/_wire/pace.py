@@ -44,7 +44,7 @@ class Pace:
     Each session has a line, and the heads of the lines take turns. Slow answers to one session do not hold up the
     others: a line with its share of the places in flight lets the others go first, and the last place is kept for one
     with nothing in flight. The next request starts as soon as there is a place, the last start is long enough ago, and
-    no pause is left. Whoever gives up leaves no gap.
+    no pause is left. A request that gives up leaves no gap.
 
     - Places: *concurrency* is the ceiling. A failure halves their number, once for all requests that were on their way
       at that moment; each round of good answers adds one.

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Final
 
 from .._files import StrPath, written_whole
-from ..models import BEIJING, Cdr, platform_text
-from .columns import FIELDS, extra_text
+from ..models import BEIJING, FIELDS, Cdr, platform_text
+from .columns import extra_text
 from .writing import Write, written
 
 COLUMNS: Final = (*FIELDS, "extra")

@@ -51,7 +51,7 @@ def on_one_line(report: Report, words: Words) -> dict[str, str]:
 
 
 def _tiles(shown: Sequence[Tile], width: int) -> Table:
-    """As many beside each other as there is room for."""
+    """As many tiles in a row as there is room for."""
     across = max(1, min(4, width // _LEAST))
     grid = Table.grid(padding=(0, 2, 0, 0))
     for start in range(0, len(shown), across):
