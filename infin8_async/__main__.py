@@ -19,9 +19,8 @@ def main() -> int:
 
     def terminate(number: int, frame: FrameType | None) -> None:
         nonlocal terminated
-        if terminated:  # `timeout`, for one, sends it twice
-            return
         terminated = True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # `timeout`, for one, sends it twice
         interrupt = signal.getsignal(signal.SIGINT)
         # In the background of a script Ctrl-C is ignored, and has no handler that could be called.
         (interrupt if callable(interrupt) else signal.default_int_handler)(number, frame)

@@ -1,9 +1,11 @@
 """The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `sandbox`, `completion`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from importlib.metadata import version
+from typing import Final
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CoercionError, CycloptsError
 
 from ..errors import Infin8Error
 from . import DONE, FAILED, USAGE
@@ -17,6 +19,13 @@ from .commands.sandbox import sandbox
 from .commands.sync import sync
 from .options import UsageError
 from .output import explained, say
+
+_FORMS: Final[Mapping[type, str]] = {
+    date: "a day such as 2020-06-10",
+    timedelta: "a length of time such as 90s, 15m, 2h or 7d",
+    int: "a whole number",
+    float: "a number",
+}
 
 app = App(
     name="infin8",
@@ -45,7 +54,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     try:
         code: object = app(tokens)
     except (CycloptsError, UsageError) as error:
-        say(str(error))
+        say(_accepted_form(error) or str(error))
         return USAGE
     except BrokenPipeError:  # the reader of our output has left
         return DONE
@@ -56,3 +65,11 @@ def run(tokens: Sequence[str] | None = None) -> int:
         say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         return FAILED
     return code if isinstance(code, int) else DONE
+
+
+def _accepted_form(error: Exception) -> str | None:
+    """What a value should look like, in words; None if the error is about something else."""
+    if not isinstance(error, CoercionError) or error.token is None or error.token.keyword is None:
+        return None
+    words = None if error.target_type is None else _FORMS.get(error.target_type)
+    return words and f"{error.token.keyword} {error.token.value}: give {words}"

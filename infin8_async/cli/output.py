@@ -92,15 +92,25 @@ class Tables:
         return {name: width for name, width in widths.items() if name in found}
 
 
-def call_lines(cdrs: Sequence[Cdr], zone: tzinfo = BEIJING) -> bytes:
-    """One line a call, for a terminal, with the dial time in a zone."""
+def call_lines(cdrs: Sequence[Cdr], *, zone: tzinfo = BEIJING, columns: int = _WIDE) -> bytes:
+    """
+    One line a call, for a terminal.
+
+    Args:
+        cdrs: The calls.
+
+        zone: In which times are shown.
+
+        columns: Those of the terminal. A narrow one gets no years, a very narrow one no ids.
+    """
     lines = []
     for cdr in cdrs:
         way = {"callin": "in ", "callout": "out"}.get(cdr.context, cdr.context)
         talked = f"{cdr.billsec} s" if cdr.answered else "not answered"
-        dialled = _cell(cdr, "starttime", zone)
+        time = _cell(cdr, "starttime", zone)[5 if columns < _WIDE else 0 :]
+        begins = [time, *([str(cdr.id)] if columns >= _NARROW else []), way]
         lines.append(
-            f"{dialled}  {cdr.id}  {way}  {printable(cdr.disnumber)} > {printable(cdr.callnumber)}"
+            f"{'  '.join(begins)}  {printable(cdr.disnumber)} > {printable(cdr.callnumber)}"
             f"{f' ({printable(cdr.extnumber)})' if cdr.extnumber else ''}  {talked}\n"
         )
     return "".join(lines).encode()

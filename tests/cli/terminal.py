@@ -54,6 +54,9 @@ class Terminal:
         """Whether it shows what is typed."""
         return bool(termios.tcgetattr(self._theirs)[3] & termios.ECHO)
 
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
     def read_until(self, pattern: str) -> None:
         """Wait until a line of the screen holds the pattern."""
         until = monotonic() + PATIENCE

@@ -147,4 +147,4 @@ def test_times_are_shown_in_the_zone_under_its_name():
     assert heading.split()[:3] == ["id", "starttime", "context"]
     assert "2026-11-23 22:00:00" in row
     assert Tables(Console(width=100)).lines([call]).decode().splitlines()[0].split() == ["Beijing"]
-    assert call_lines([call], MEXICO).startswith(b"2026-11-23 22:00:00  7  in ")
+    assert call_lines([call], zone=MEXICO).startswith(b"2026-11-23 22:00:00  7  in ")

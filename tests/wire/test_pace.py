@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from contextlib import suppress
-from itertools import pairwise
+from itertools import count, pairwise
 from math import inf
 from types import SimpleNamespace
 
@@ -214,8 +214,9 @@ def test_a_session_that_was_slowed_down_is_at_full_speed_again_soon_after_the_li
     started = run(pull()).started
     by_second = Counter(int(at) for at in started)
     assert by_second[18] <= 11
-    assert max(by_second.values()) >= 120
-    assert started[-1] < 45
+    # From 0.9 to 1.1 of a limit of 11 or 12 the rate creeps, by 0.008 an answer: some 290 answers, in at most 25 s.
+    # Then it grows by a tenth an answer, to 160 in three more.
+    assert next(second for second in count(20) if by_second[second] >= 120) <= 20 + 25 + 3
 
 
 @pytest.mark.parametrize(("error", "concurrency"), [(http(429), 8), (http(503), 50), (TransportError("refused"), 50)])

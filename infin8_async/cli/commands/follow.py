@@ -5,6 +5,7 @@ from contextlib import aclosing
 from datetime import timedelta, tzinfo
 from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
 
 from ...errors import CheckpointError
 from ...models import Cdr, CdrQuery, platform_text
@@ -88,7 +89,7 @@ async def follow(
 def _lines(shape: Shape, zone: tzinfo) -> Lines:
     """What makes lines of calls: on a terminal one that reads well, in a pipe JSON."""
     if shape.on_terminal() and shape.columns is None:
-        return partial(call_lines, zone=zone)
+        return partial(call_lines, zone=zone, columns=get_terminal_size().columns)
     return lines_of(shape.format or ("table" if shape.on_terminal() else "jsonl"), shape.columns, zone)
 
 

@@ -42,7 +42,7 @@ async def pull(
     infin8 pull --day 2020-06-10 --context callout -o calls.csv
     infin8 pull --last 7d -o calls.parquet
     infin8 pull --start "2020-06-10 09:00:00" --end "2020-06-10 12:00:00" | jq .billsec
-    infin8 pull --last 7d --format table --fields starttime,callnumber,billsec | less
+    infin8 pull --last 7d --format table --fields starttime,billsec | less
     infin8 pull --sandbox
     ```
 
