@@ -1,7 +1,7 @@
 """Which calls to ask for: a window of time, and filters."""
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import Literal, Self, TypedDict, TypeVar, Unpack
 
@@ -152,11 +152,17 @@ class CdrQuery:
             raise ValueError(f"endtime {self.endtime} is before starttime {self.starttime}")
 
     @classmethod
-    def day(cls, day: date, **filters: Unpack[Filters]) -> Self:
-        """One calendar day in Beijing, from 00:00:00 to 23:59:59."""
+    def day(cls, day: date, *, zone: tzinfo = BEIJING, **filters: Unpack[Filters]) -> Self:
+        """
+        One calendar day, from 00:00:00 to 23:59:59. It has 23 or 25 hours if the clocks of the zone are changed on it.
+
+        Raises:
+            ValueError: The zone has skipped that day.
+        """
         if isinstance(day, datetime):
             raise TypeError("a day must be a date; for the day of a datetime use value.astimezone(BEIJING).date()")
-        return cls(datetime.combine(day, time(), BEIJING), datetime.combine(day, time(23, 59, 59), BEIJING), **filters)
+        last = time(23, 59, 59, fold=1)  # the second one, if the clocks show it twice
+        return cls(datetime.combine(day, time(), zone), datetime.combine(day, last, zone), **filters)
 
     @classmethod
     def last(cls, span: timedelta, **filters: Unpack[Filters]) -> Self:
