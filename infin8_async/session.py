@@ -122,7 +122,8 @@ class Infin8Session:
         """
         Pull every call that answers *query*, in the platform's order.
 
-        Nothing is requested before the first call is asked for. A query without an end ends when the pull begins.
+        Nothing is requested before the first call is asked for. A query without an end ends when the pull begins, by
+        the platform's clock. If the first answer shows that this machine's clock is slow, that costs one request more.
 
         Args:
             query: The window of time, and what to filter by.
@@ -150,7 +151,14 @@ class Infin8Session:
             self._entered()
             return transport.start(transport.fetch(window, number, rows, tally))
 
-        scan = Scan(query, start, concurrency=self._concurrency, per_page=self._per_page, integrity=integrity)
+        scan = Scan(
+            query,
+            start,
+            concurrency=self._concurrency,
+            per_page=self._per_page,
+            integrity=integrity,
+            clock=transport.clock,
+        )
         return CdrStream(scan, tally)
 
     def follow(
@@ -172,7 +180,9 @@ class Infin8Session:
         A call that appears when another one is removed leaves the count as it was. It is found when its time leaves
         the lookback at the latest: everything is read once more before it is forgotten.
 
-        Time is the platform's, as its answers tell it: the clock of this machine may be wrong.
+        Time is the platform's, as the `Date` of its answers tells it, so the clock of this machine may be wrong. Answers
+        without a `Date` leave nothing but that clock: if it is slow, calls come late by as much; if it is fast, the
+        lookback is shorter by as much, and `report.lateness` shows calls later than they are by as much.
 
         A poll that fails is logged and made good by the next, after a growing pause, as is one that can't be complete.
 
@@ -237,7 +247,7 @@ class Infin8Session:
         check_number("number", number, least=1, whole=True)
         size = self._per_page if per_page is None else per_page
         check_number("per_page", size, least=1, whole=True)
-        page = await self._fetch(query.until_now(), number, size)
+        page = await self._fetch(query, number, size)
         return CdrPage(tuple(await structured(page)), page.page, page.per_page, page.total)
 
     async def count(self, query: CdrQuery) -> int:
@@ -247,7 +257,6 @@ class Infin8Session:
         Raises:
             Infin8Error: No answer came.
         """
-        query = query.until_now()
         try:
             return (await self._fetch(query, 1, 1)).total
         except NoBodyError:  # the platform can't encode the first row
@@ -255,7 +264,10 @@ class Infin8Session:
 
     async def _fetch(self, query: CdrQuery, number: int, per_page: int) -> PageBytes:
         transport = self._entered()
-        return await transport.wait_for(transport.fetch(query, number, per_page, Tally()))
+        _, page = await transport.clock.until_now(
+            query, lambda window: transport.wait_for(transport.fetch(window, number, per_page, Tally()))
+        )
+        return page
 
     async def __aenter__(self) -> Self:
         if self._closed or self._transport is not None:

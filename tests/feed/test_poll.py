@@ -5,16 +5,14 @@ import itertools
 import random
 from collections import Counter
 from datetime import timedelta
-from email.utils import format_datetime
 
 import clock
 import pytest
 from attrs import evolve
-from feed.centre import INTERVAL, Call, Centre, at, calls, now
+from feed.centre import INTERVAL, Call, Centre, at, calls
 from profiles import THOROUGH, cases
 
 from infin8_async import CdrQuery
-from infin8_async._wire.clock import PlatformClock
 
 HOUR = timedelta(hours=1)
 
@@ -135,28 +133,6 @@ def test_a_call_that_comes_as_another_goes_is_found_before_it_is_forgotten(end):
     assert got == {1: 1, 2: 1}
     assert times[2] < 2 * HOUR.total_seconds() + 60
     assert report.quiet > 100
-
-
-@pytest.mark.parametrize("jump", [0, 900])
-def test_the_hosts_clock_may_jump_an_hour_ahead_for_a_minute(jump, caplog):
-    """At the first poll, or later: the platform's answers tell the time."""
-    made = calls(5, 1, 3600, mean=120)
-
-    def host():
-        second = asyncio.get_running_loop().time()
-        return at(second + (3600 if jump <= second < jump + 60 else 0))
-
-    platform_clock = PlatformClock(host)
-    centre = Centre(
-        list(made), lookback=timedelta(minutes=20), now=platform_clock.now,
-        heard=lambda: platform_clock.hear({"Date": format_datetime(now())}),
-    )  # fmt: skip
-    got, times, _ = clock.run(follow(centre, CdrQuery(at(-1)), until=len(made)))
-    assert set(got.values()) == {1}
-    assert max(times[call.id] - call.appears for call in made) < 2 * INTERVAL.total_seconds()
-    assert [record.getMessage() for record in caplog.records if "clock" in record.getMessage()] == [
-        "this machine's clock differs from the platform's by 1:00:00: the platform's is used"
-    ]
 
 
 def test_a_platform_that_ignores_times_gives_each_call_once_and_quiet_polls_stay_small():
