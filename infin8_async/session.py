@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from ipaddress import ip_address
 from types import TracebackType
@@ -180,8 +181,8 @@ class Infin8Session:
         A call that appears when another one is removed leaves the count as it was. It is found when its time leaves
         the lookback at the latest: everything is read once more before it is forgotten.
 
-        Time is the platform's, as the `Date` of its answers tells it, so the clock of this machine may be wrong. Answers
-        without a `Date` leave nothing but that clock: if it is slow, calls come late by as much; if it is fast, the
+        Time is the platform's, as the `Date` of its answers tells it: the clock of this machine may be wrong. Answers
+        without a `Date` leave nothing but that clock. If it is slow, calls come late by as much; if it is fast, the
         lookback is shorter by as much, and `report.lateness` shows calls later than they are by as much.
 
         A poll that fails is logged and made good by the next, after a growing pause, as is one that can't be complete.
@@ -215,9 +216,9 @@ class Infin8Session:
             checkpoint = FileCheckpoint(checkpoint)
         mark = None if checkpoint is None else Mark(checkpoint, self._credentials, query)
 
-        async def sleep(seconds: float) -> None:
+        async def wait(pause: Callable[[], Coroutine[object, object, None]]) -> None:
             self._entered()
-            await transport.wait_for(asyncio.sleep(seconds))
+            await transport.wait_for(pause())
 
         return CdrFeed(
             query,
@@ -227,7 +228,7 @@ class Infin8Session:
             lookback=lookback,
             mark=mark,
             now=transport.clock.now,
-            sleep=sleep,
+            wait=wait,
         )
 
     async def page(self, query: CdrQuery, number: int = 1, *, per_page: int | None = None) -> CdrPage:

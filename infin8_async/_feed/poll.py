@@ -21,7 +21,10 @@ log: Final = logging.getLogger("infin8_async")
 _AT_ONCE: Final = 10_000  # new calls that are read before they are handed over
 _SHORTEST: Final = timedelta(minutes=1)  # of the windows that a backlog is read in
 _MOST_INCOMPLETE: Final = 3  # polls in a row, before what the platform counts but never gives is left behind
+_PATIENCE: Final = timedelta(seconds=45)  # from the first of them to the last, however soon they follow each other
 _TOO_LATE: Final = 0.8  # of the lookback
+_NOT_COMPLETE: Final = "a poll for new calls was not complete, the next one makes it good: %s"
+_GOES_ON: Final = "polls stay incomplete, and go on without what the platform does not give: %s"
 _OFTEN: Final = 0.1  # of the lookback: how far the window's start may lag behind while calls come
 
 
@@ -95,7 +98,7 @@ class Poller:
         self._count = count
         self._now = now
         self._lookback = lookback
-        self._incomplete = 0  # polls in a row
+        self._incomplete: list[datetime] = []  # when polls were not complete, in a row
         self._changes = Changes(memory, count=count, read=self._read)
         self._oldest: datetime | None = None  # the earliest time of what this poll found
         self._received = 0  # new calls of this poll
@@ -136,6 +139,7 @@ class Poller:
         self.report = evolve(self.report, quiet=self.report.quiet + quiet)
         unknown = counted - memory.count(window)[0]
         proved = window.ends[1] if nothing else memory.start  # everything before it was read, or is not there
+        gives_up = len(self._incomplete) + 1 >= _MOST_INCOMPLETE and now - self._incomplete[0] >= _PATIENCE
         pending, failure = deque(_joined(pieces)), None
         while pending:
             backlog = unknown - self._received > _AT_ONCE
@@ -144,7 +148,7 @@ class Poller:
             piece = pending.popleft()
             error = await self._read(piece)
             failure = error or failure
-            if error is None or self._incomplete + 1 >= _MOST_INCOMPLETE:
+            if error is None or gives_up:
                 if piece.ends[0] <= proved:
                     proved = max(proved, piece.ends[1])
             elif backlog:
@@ -156,24 +160,24 @@ class Poller:
             yield self.hand_over()
         self._move(min(border, proved - SECOND))
         self._changes.adapt(self.report.until, self._oldest)
-        if self._is_good(failure):
-            self.report = evolve(self.report, until=now)
+        self._conclude(failure, now, gives_up=gives_up)
 
     def fail(self, message: str, *facts: object) -> None:
         """Log a poll that failed."""
         self.report = evolve(self.report, failed=self.report.failed + 1)
         log.warning(message, *facts)
 
-    def _is_good(self, failure: IncompleteResultError | UnreadableRowsError | None) -> bool:
-        self._incomplete = 0 if failure is None else self._incomplete + 1
-        if failure is None:
-            return True
-        if self._incomplete < _MOST_INCOMPLETE:
-            self.fail("a poll for new calls was not complete, the next one makes it good: %s", failure)
-            return False
-        self.fail("polls stay incomplete, and go on without what the platform does not give: %s", failure)
-        self._incomplete = 0
-        return True
+    def _conclude(
+        self, failure: IncompleteResultError | UnreadableRowsError | None, now: datetime, *, gives_up: bool
+    ) -> None:
+        """Take note of how a poll ended."""
+        if failure is not None:
+            self.fail(_GOES_ON if gives_up else _NOT_COMPLETE, failure)
+        if failure is None or gives_up:
+            self._incomplete.clear()
+            self.report = evolve(self.report, until=now)
+        else:
+            self._incomplete.append(now)
 
     def _end(self, now: datetime) -> datetime:
         return min(now, self._query.endtime or now)
