@@ -93,7 +93,7 @@ class CdrFeed:
         """
         Have a waiting feed poll at once, because something may be new.
 
-        May be called from any thread, at any time, and as often as you like: polls begin at least a second apart. A
+        May be called from any thread, at any time, and as often as you like: that costs at most one poll a second. A
         feed that is polling already polls once more. One that is not being read polls when its reader asks for more.
 
         The platform may announce a call before it lists it. So further polls follow after 1, 2, 4 … seconds, up to the
