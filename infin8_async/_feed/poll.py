@@ -14,7 +14,8 @@ from ..errors import IncompleteResultError, UnreadableRowsError
 from ..models import Cdr, CdrQuery
 from ..stream import CdrStream
 from .changes import Changes
-from .memory import Memory
+from .memory import Memory, Reading
+from .parts import Parts
 
 log: Final = logging.getLogger("infin8_async")
 
@@ -101,7 +102,7 @@ class Poller:
         self._incomplete: list[datetime] = []  # when polls were not complete, in a row
         self._changes = Changes(memory, count=count, read=self._read)
         self._oldest: datetime | None = None  # the earliest time of what this poll found
-        self._received = 0  # new calls of this poll
+        self._missing = 0  # new calls that this poll has yet to find
         self.report = FeedReport()
         self.found: list[Cdr] = []
         self.size = 0
@@ -125,7 +126,7 @@ class Poller:
         """
         memory = self._memory
         self.report = evolve(self.report, polls=self.report.polls + 1)
-        self._oldest, self._received = None, 0
+        self._oldest = None
         now = self._now()
         window = evolve(self._query, starttime=memory.start, endtime=max(memory.start, self._end(now)))
         counted = await self._count(window)
@@ -137,12 +138,12 @@ class Poller:
         if not nothing and self._is_due(evolve(window, endtime=border), now, quiet=quiet):
             pieces.append(window if memory.blind else evolve(window, endtime=min(border + SECOND, window.ends[1])))
         self.report = evolve(self.report, quiet=self.report.quiet + quiet)
-        unknown = counted - memory.count(window)[0]
+        self._missing = counted - memory.count(window)[0]
         proved = window.ends[1] if nothing else memory.start  # everything before it was read, or is not there
         gives_up = len(self._incomplete) + 1 >= _MOST_INCOMPLETE and now - self._incomplete[0] >= _PATIENCE
         pending, failure = deque(_joined(pieces)), None
         while pending:
-            backlog = unknown - self._received > _AT_ONCE
+            backlog = self._missing > _AT_ONCE
             if backlog and not memory.blind:
                 pending.extendleft(reversed(await self._divided(pending.popleft())))
             piece = pending.popleft()
@@ -226,15 +227,30 @@ class Poller:
 
     async def _read(self, piece: CdrQuery) -> IncompleteResultError | UnreadableRowsError | None:
         """Read a piece, and keep what is new in it. What could not be made whole is returned as an error."""
-        reading = self._memory.begin(piece)
+        until, missing = self.report.until, max(0, self._missing)
+        if until is None or missing > _AT_ONCE or self._memory.blind or not self.size:
+            # Pages come at once, and most of a backlog is at rest.
+            return await self._read_part(self._memory.begin(piece))
+        failure = None
+        parts = Parts(piece, self._memory, size=self.size, missing=missing if piece.ends[1] > until else 0)
+        for part in parts:
+            reading, before = self._memory.begin(part), self._missing
+            error = await self._read_part(reading)
+            if error is not None:  # on a platform that contradicts itself each part would cost as much as the whole
+                failure = error
+                parts.leave_whole()
+            parts.done(len(reading.ids), new=before - self._missing)
+        return failure
+
+    async def _read_part(self, reading: Reading) -> IncompleteResultError | UnreadableRowsError | None:
         try:
-            async with self._cdrs(piece) as stream, aclosing(stream.pages()) as pages:
+            async with self._cdrs(reading.window) as stream, aclosing(stream.pages()) as pages:
                 async for page in pages:
                     self.size = page.per_page
                     new = self._memory.admit(reading, page.cdrs)
                     self._measure(new)
                     self.found += new
-                    self._received += len(new)
+                    self._missing -= len(new)
         except (IncompleteResultError, UnreadableRowsError) as error:
             return error
         self._memory.finish(reading)

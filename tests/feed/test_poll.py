@@ -32,26 +32,36 @@ async def follow(centre, query, *, until=None, between=None):
 
 
 @pytest.mark.parametrize(
-    ("rate", "seconds", "mean"),
-    [(1, 14_400, 60), (10, 5_400, 60), (100, 600, 5)] if THOROUGH else [(1, 4_500, 60), (10, 600, 60), (100, 120, 5)],
+    ("rate", "seconds", "mean", "lookback"),
+    [(1, 14_400, 60, 60), (10, 5_400, 60, 60), (100, 300, 5, 2)]
+    if THOROUGH
+    else [(1, 4_500, 60, 60), (10, 600, 60, 60), (100, 150, 5, 1)],
 )
 def test_each_call_comes_once_within_two_intervals_and_a_poll_costs_four_requests_more_than_what_is_new(
-    rate, seconds, mean
+    rate, seconds, mean, lookback
 ):
     """
-    More than pages of new calls: the count, the counts that find them, and reading what leaves the lookback.
+    More than the stretches of time with new calls: the count, and the counts that find these stretches.
 
-    The latter is read once more, page by page, before it is forgotten: that is counted apart.
+    What leaves the lookback is read once more, page by page, before it is forgotten: that is counted apart. Whatever is
+    read costs little more than a request a page, though calls appear in it meanwhile.
     """
     made = calls(1, rate, seconds, mean=mean)
-    centre = Centre(list(made))
+    centre = Centre(list(made), lookback=timedelta(minutes=lookback))
     got, times, _ = clock.run(follow(centre, CdrQuery(at(-1)), until=len(made)))
     assert set(got) == {call.id for call in made}
     assert set(got.values()) == {1}
     assert max(times[call.id] - call.appears for call in made) < 2 * INTERVAL.total_seconds()
-    over = [centre.requests[poll] - centre.needed[poll] - centre.leaving[poll] for poll in centre.requests]
+    reads = {poll: centre.stretches(poll) for poll in centre.requests}
+    over = [
+        centre.requests[poll] - sum(read.requests for read in reads[poll] if read.new or read.leaving) for poll in reads
+    ]
     assert max(over) <= 4
-    assert sum(centre.leaving.values()) <= 2.5 * len(made) / centre.size + len(over) / 5
+    stretches = list(itertools.chain(*reads.values()))
+    assert sum(read.requests for read in stretches if read.leaving) <= 1.7 * len(made) / centre.size + len(over) / 5
+    assert sum(read.requests for read in stretches) <= 1.3 * sum(
+        read.rows for read in stretches
+    ) / centre.size + 1.5 * len(stretches)
 
 
 def test_within_a_poll_the_oldest_dial_time_comes_first():
