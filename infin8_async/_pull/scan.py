@@ -58,6 +58,8 @@ class Scan:
         clock: Tells when the pull begins, which is the end of a query without one.
 
     Attributes:
+        query: What is asked for.
+
         size: Rows on a full page of the platform; 0 before the first page.
 
         total: The platform's newest count for the whole query; None before the first page.
@@ -82,7 +84,7 @@ class Scan:
         depth: Depth = Depth(),  # it is frozen
         clock: PlatformClock | None = None,
     ) -> None:
-        self._query = query
+        self.query: Final = query
         self._clock = clock or PlatformClock()
         self._ahead = Ahead(start, concurrency, per_page=per_page)
         self._integrity = integrity
@@ -117,7 +119,7 @@ class Scan:
 
             IncompleteResultError: Rows moved, and could not all be found again. All that were found have been given.
         """
-        query, _ = await self._clock.until_now(self._query, self._ahead.first)
+        query, _ = await self._clock.until_now(self.query, self._ahead.first)
         self._parts.append(Part(query))
         while self._parts and (self._incomplete < _MOST_INCOMPLETE or self._integrity != "repair"):
             window = self._window = await self._next_window()
