@@ -186,9 +186,9 @@ class Infin8Session:
         A call that appears when another one is removed leaves the count as it was. It is found when its time leaves
         the lookback at the latest: everything is read once more before it is forgotten.
 
-        The feed goes by the platform's clock, which it reads from the `Date` of the answers. This machine's clock may be
-        wrong. Answers without a `Date` leave nothing but that clock. If it is slow, calls come late by as much; if it is
-        fast, the lookback is shorter by as much, and `report.lateness` shows calls later than they are by as much.
+        The feed goes by the platform's clock, which it reads from the `Date` of the answers. This machine's clock may
+        be wrong. Answers without a `Date` leave nothing but that clock. If it is slow, calls come late by as much. If
+        it is fast, the lookback is shorter by as much, and `report.lateness` shows calls later than they are.
 
         A poll that fails is logged and made good by the next, after a growing pause, as is one that can't be complete.
 
