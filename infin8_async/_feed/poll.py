@@ -126,7 +126,7 @@ class Poller:
         """
         memory = self._memory
         self.report = evolve(self.report, polls=self.report.polls + 1)
-        self._oldest = None
+        self._oldest, self._missing = None, 0
         now = self._now()
         window = evolve(self._query, starttime=memory.start, endtime=max(memory.start, self._end(now)))
         counted = await self._count(window)
