@@ -81,7 +81,7 @@ async def test_hundreds_of_forged_pushes_are_all_answered_and_cost_one_poll_a_se
                     assert response.status == 200
 
         await asyncio.gather(*(forge() for _ in range(10)))
-        assert feed.report.polls - polls <= loop.time() - began + 1
+        assert feed.report.polls - polls <= loop.time() - began + 2  # one is in reserve
         reading.cancel()
         await asyncio.wait([reading])
 
