@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from ipaddress import ip_address
 from types import TracebackType
@@ -146,7 +147,8 @@ class Infin8Session:
         """
         Pull every call that answers *query*, in the platform's order.
 
-        Nothing is requested before the first call is asked for. A query without an end ends when the pull begins.
+        Nothing is requested before the first call is asked for. A query without an end ends when the pull begins, by
+        the platform's clock. If the first answer shows that this machine's clock is slow, that costs one request more.
 
         Args:
             query: The window of time, and what to filter by.
@@ -174,7 +176,14 @@ class Infin8Session:
             self._entered()
             return transport.start(transport.fetch(window, number, rows, tally))
 
-        scan = Scan(query, start, concurrency=self._budget.concurrency, per_page=self._per_page, integrity=integrity)
+        scan = Scan(
+            query,
+            start,
+            concurrency=self._budget.concurrency,
+            per_page=self._per_page,
+            integrity=integrity,
+            clock=transport.clock,
+        )
         return CdrStream(scan, tally)
 
     def follow(
@@ -196,7 +205,9 @@ class Infin8Session:
         A call that appears when another one is removed leaves the count as it was. It is found when its time leaves
         the lookback at the latest: everything is read once more before it is forgotten.
 
-        The feed goes by the platform's clock, which it reads from the answers. This machine's clock may be wrong.
+        The feed goes by the platform's clock, which it reads from the `Date` of the answers. This machine's clock may
+        be wrong. Answers without a `Date` leave nothing but that clock. If it is slow, calls come late by as much. If
+        it is fast, the lookback is shorter by as much, and `report.lateness` shows calls later than they are.
 
         A poll that fails is logged and made good by the next, after a growing pause, as is one that can't be complete.
 
@@ -229,9 +240,9 @@ class Infin8Session:
             checkpoint = FileCheckpoint(checkpoint)
         mark = None if checkpoint is None else Mark(checkpoint, self._credentials, query)
 
-        async def sleep(seconds: float) -> None:
+        async def wait(pause: Callable[[], Coroutine[object, object, None]]) -> None:
             self._entered()
-            await transport.wait_for(asyncio.sleep(seconds))
+            await transport.wait_for(pause())
 
         return CdrFeed(
             query,
@@ -241,7 +252,7 @@ class Infin8Session:
             lookback=lookback,
             mark=mark,
             now=transport.clock.now,
-            sleep=sleep,
+            wait=wait,
         )
 
     async def page(self, query: CdrQuery, number: int = 1, *, per_page: int | None = None) -> CdrPage:
@@ -261,7 +272,7 @@ class Infin8Session:
         check_number("number", number, least=1, whole=True)
         size = self._per_page if per_page is None else per_page
         check_number("per_page", size, least=1, whole=True)
-        page = await self._fetch(query.until_now(), number, size)
+        page = await self._fetch(query, number, size)
         rows = await rows_of(page)
         return CdrPage(tuple(await rows.records()), page.page, page.per_page, page.total)
 
@@ -272,7 +283,6 @@ class Infin8Session:
         Raises:
             Infin8Error: No answer came.
         """
-        query = query.until_now()
         try:
             return (await self._fetch(query, 1, 1)).total
         except NoBodyError:  # the platform can't encode the first row
@@ -280,7 +290,10 @@ class Infin8Session:
 
     async def _fetch(self, query: CdrQuery, number: int, per_page: int) -> PageBytes:
         transport = self._entered()
-        return await transport.wait_for(transport.fetch(query, number, per_page, Tally()))
+        _, page = await transport.clock.until_now(
+            query, lambda window: transport.wait_for(transport.fetch(window, number, per_page, Tally()))
+        )
+        return page
 
     async def open(self) -> Self:
         """

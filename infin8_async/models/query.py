@@ -114,8 +114,8 @@ class CdrQuery:
     Attributes:
         starttime: When the window begins.
 
-        endtime: When it ends. For a pull, None means "until now", fixed when the pull begins. For following, it means
-            "for ever".
+        endtime: When it ends. For a pull, None means "until now" by the platform's clock, fixed when the pull begins.
+            For following, it means "for ever".
 
         extnumber: Only calls of this extension.
 
@@ -167,7 +167,10 @@ class CdrQuery:
     @classmethod
     def last(cls, span: timedelta, **filters: Unpack[Filters]) -> Self:
         """
-        The *span* of time that ends now. Both ends are fixed when the query is made.
+        The *span* of time that ends now, by this machine's clock. Both ends are fixed when the query is made.
+
+        No platform has been asked yet, so a wrong clock moves the window by as much as it is wrong. A session that
+        notices logs how many seconds that is. A query without an end goes by the platform's clock.
 
         Raises:
             ValueError: The span is negative, or longer than the calendar.
@@ -191,9 +194,9 @@ class CdrQuery:
             raise ValueError("this query has no end")
         return self.starttime, self.endtime
 
-    def until_now(self) -> Self:
-        """This query, or if it has no end, the same query with the present as its end."""
-        return self if self.endtime else evolve(self, endtime=max(self.starttime, datetime.now(BEIJING)))
+    def until_now(self, now: datetime | None = None) -> Self:
+        """This query, or if it has no end, the same query that ends now: by this machine's clock if *now* is None."""
+        return self if self.endtime else evolve(self, endtime=max(self.starttime, now or datetime.now(BEIJING)))
 
 
 def window_text(query: CdrQuery) -> str:
