@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import fields
 
-from ._columns import FIELDS, extra_text
+from ._columns import extra_text
 from ._extras import requires
-from .models import Cdr
+from .models import FIELDS, Cdr
 
 if TYPE_CHECKING:
     from pyarrow import Array, Field, RecordBatch, Schema  # type: ignore[import-untyped]

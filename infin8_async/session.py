@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from ipaddress import ip_address
 from types import TracebackType
@@ -18,6 +19,7 @@ from ._pull.rows import rows_of
 from ._pull.scan import Scan
 from ._wire.protocol import NoBodyError, PageBytes
 from ._wire.transport import Tally, Transport
+from .budget import Budget
 from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
 from .stream import CdrStream
 
@@ -25,6 +27,13 @@ log: Final = logging.getLogger("infin8_async")
 
 _BASE_URL = "http://platform.infin8linx.com"
 _RETRY = RetryPolicy()
+
+
+class _Default(int):
+    """A default that can be told from the same number when a caller gives it."""
+
+
+_CONCURRENCY = _Default(8)
 
 
 class SessionOptions(TypedDict, total=False):
@@ -37,11 +46,13 @@ class SessionOptions(TypedDict, total=False):
     retry: RetryPolicy
     max_rate: float | None
     http_session: aiohttp.ClientSession | None
+    budget: Budget | None
+    trust_env: bool
 
 
 class Infin8Session:
     """
-    The platform, for the time of an `async with` block.
+    The platform, for the time of an `async with` block, or from `open` to `aclose`.
 
     Args:
         credentials: Who is asking.
@@ -51,7 +62,7 @@ class Infin8Session:
         concurrency: The most requests in flight at once for the whole session, and the most pages read ahead of the
             reader of one stream.
 
-        per_page: How many calls to ask for in one request. The platform may give fewer; every row comes all the same.
+        per_page: How many calls to ask for in one request. The platform may give fewer; you still get every row.
 
         timeout: Seconds for one request, from connecting to the last byte of the body. The wait for one of few
             connections of your own *http_session* is not part of it.
@@ -63,8 +74,14 @@ class Infin8Session:
         http_session: A session of your own, which is used and never closed: for proxies, tracing, certificates.
             Without one the session makes its own on entry and closes it on exit.
 
+        budget: Requests in flight and their rate, shared with other sessions; instead of *concurrency* and *max_rate*.
+
+        trust_env: Find proxies in the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), and passwords for hosts in
+            `~/.netrc`, as aiohttp does. For the session's own connections: an *http_session* has its own `trust_env`.
+
     Raises:
-        ValueError: A number that makes no sense, or a base URL that is none.
+        ValueError: A number makes no sense, the base URL is not an http or https address, or two options exclude each
+            other.
     """
 
     def __init__(
@@ -72,27 +89,30 @@ class Infin8Session:
         credentials: Credentials,
         *,
         base_url: str = _BASE_URL,
-        concurrency: int = 8,
+        concurrency: int = _CONCURRENCY,
         per_page: int = 1000,
         timeout: float = 30.0,
         retry: RetryPolicy = _RETRY,
         max_rate: float | None = None,
         http_session: aiohttp.ClientSession | None = None,
+        budget: Budget | None = None,
+        trust_env: bool = False,
     ) -> None:
-        check_number("concurrency", concurrency, least=1, whole=True)
         check_number("per_page", per_page, least=1, whole=True)
         check_number("timeout", timeout, above=0)
-        if max_rate is not None:
-            check_number("max_rate", max_rate, above=0)
+        if budget is not None and (concurrency is not _CONCURRENCY or max_rate is not None):
+            raise ValueError("a budget has a concurrency and a max_rate of its own: give them to Budget(…)")
+        if trust_env and http_session is not None:
+            raise ValueError("trust_env is for the session's own connections: give it to your http_session")
         self._url = URL(base_url)
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise ValueError(f"base_url must be an http or https address, not {base_url!r}")
         self._credentials = credentials
-        self._concurrency = concurrency
+        self._budget = budget or Budget(concurrency, max_rate)
         self._per_page = per_page
         self._timeout = timeout
         self._retry = retry
-        self._max_rate = max_rate
+        self._trust_env = trust_env
         self._callers_http = http_session
         self._own_http: aiohttp.ClientSession | None = None
         self._transport: Transport | None = None
@@ -114,6 +134,11 @@ class Infin8Session:
             options.setdefault("base_url", base_url)
         return cls(Credentials.from_env(), **options)
 
+    def __repr__(self) -> str:
+        sent = 0 if self._transport is None else self._transport.requests
+        state = "closed" if self._closed else "not open" if self._transport is None else "open"
+        return f"<Infin8Session {self._url.origin()}: {state}, {sent} requests sent>"
+
     @property
     def credentials(self) -> Credentials:
         """Who is asking."""
@@ -123,7 +148,8 @@ class Infin8Session:
         """
         Pull every call that answers *query*, in the platform's order.
 
-        Nothing is requested before the first call is asked for. A query without an end ends when the pull begins.
+        Nothing is requested before the first call is asked for. A query without an end ends when the pull begins, by
+        the platform's clock. If the first answer shows that this machine's clock is slow, that costs one request more.
 
         Args:
             query: The window of time, and what to filter by.
@@ -151,7 +177,14 @@ class Infin8Session:
             self._entered()
             return transport.start(transport.fetch(window, number, rows, tally))
 
-        scan = Scan(query, start, concurrency=self._concurrency, per_page=self._per_page, integrity=integrity)
+        scan = Scan(
+            query,
+            start,
+            concurrency=self._budget.concurrency,
+            per_page=self._per_page,
+            integrity=integrity,
+            clock=transport.clock,
+        )
         return CdrStream(scan, tally)
 
     def follow(
@@ -173,15 +206,17 @@ class Infin8Session:
         A call that appears when another one is removed leaves the count as it was. It is found when its time leaves
         the lookback at the latest: everything is read once more before it is forgotten.
 
-        Time is the platform's, as its answers tell it: the clock of this machine may be wrong.
+        The feed goes by the platform's clock, which it reads from the `Date` of the answers. This machine's clock may
+        be wrong. Answers without a `Date` leave nothing but that clock. If it is slow, calls come late by as much. If
+        it is fast, the lookback is shorter by as much, and `report.lateness` shows calls later than they are.
 
         A poll that fails is logged and made good by the next, after a growing pause, as is one that can't be complete.
 
         Args:
-            query: What to filter by, and from when on. Without an end it goes on for ever; with one, until *lookback*
-                has passed since.
+            query: What to filter by, and where to start. Without an end the feed goes on for ever; with one it ends
+                when *lookback* has passed since.
 
-            interval: From one poll to the next, while the reader waits.
+            interval: The time from one poll to the next, while the reader waits.
 
             lookback: How long after its dial time a call may appear. One that takes longer is lost; `report.lateness`
                 tells how close they come. As many ids are remembered as there are calls in that time.
@@ -192,23 +227,23 @@ class Infin8Session:
         Returns:
             A feed, which raises while it is read:
 
-            - `PlatformError`, but for code 1000, where the platform refuses,
-            - `ResponseError` where a call can't be read,
-            - `CheckpointError` where the checkpoint is damaged, that of other credentials or filters, of a newer
-              version, or in use by another feed,
-            - `OSError` where its file can't be read or written.
+            - `PlatformError` if the platform refuses with any code but 1000, after which the feed tries again,
+            - `ResponseError` if a call can't be read,
+            - `CheckpointError` if the checkpoint is damaged, in use by another feed, of a newer version, or belongs to
+              other credentials or filters,
+            - `OSError` if its file can't be read or written.
 
         Raises:
-            ValueError: An interval or a lookback that is no length of time.
+            ValueError: The interval or the lookback is not positive.
         """
         transport = self._entered()
         if isinstance(checkpoint, str | os.PathLike):
             checkpoint = FileCheckpoint(checkpoint)
         mark = None if checkpoint is None else Mark(checkpoint, self._credentials, query)
 
-        async def sleep(seconds: float) -> None:
+        async def wait(pause: Callable[[], Coroutine[object, object, None]]) -> None:
             self._entered()
-            await transport.wait_for(asyncio.sleep(seconds))
+            await transport.wait_for(pause())
 
         return CdrFeed(
             query,
@@ -218,7 +253,7 @@ class Infin8Session:
             lookback=lookback,
             mark=mark,
             now=transport.clock.now,
-            sleep=sleep,
+            wait=wait,
         )
 
     async def page(self, query: CdrQuery, number: int = 1, *, per_page: int | None = None) -> CdrPage:
@@ -238,7 +273,7 @@ class Infin8Session:
         check_number("number", number, least=1, whole=True)
         size = self._per_page if per_page is None else per_page
         check_number("per_page", size, least=1, whole=True)
-        page = await self._fetch(query.until_now(), number, size)
+        page = await self._fetch(query, number, size)
         rows = await rows_of(page)
         return CdrPage(tuple(await rows.records()), page.page, page.per_page, page.total)
 
@@ -249,7 +284,6 @@ class Infin8Session:
         Raises:
             Infin8Error: No answer came.
         """
-        query = query.until_now()
         try:
             return (await self._fetch(query, 1, 1)).total
         except NoBodyError:  # the platform can't encode the first row
@@ -285,9 +319,18 @@ class Infin8Session:
 
     async def _fetch(self, query: CdrQuery, number: int, per_page: int) -> PageBytes:
         transport = self._entered()
-        return await transport.wait_for(transport.fetch(query, number, per_page, Tally()))
+        _, page = await transport.clock.until_now(
+            query, lambda window: transport.wait_for(transport.fetch(window, number, per_page, Tally()))
+        )
+        return page
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> Self:
+        """
+        Open the session without a block, in a notebook for example, and return it. `aclose` ends it.
+
+        Raises:
+            RuntimeError: It was opened before, or *http_session* belongs to another event loop.
+        """
         if self._closed or self._transport is not None:
             raise RuntimeError(f"this session is {'closed' if self._closed else 'open already'}: make a new one")
         loop = asyncio.get_running_loop()
@@ -295,10 +338,13 @@ class Infin8Session:
         # Its public property warns that it is deprecated. An object that wraps a session may have neither.
         if getattr(http, "_loop", None) not in (None, loop):
             raise RuntimeError("http_session belongs to another event loop: make it in the one that uses it")
+        pace = self._budget.pace()
         if http is None:
             # No cookies: a PHP service that hands out sessions would answer requests of one session one by one.
             http = self._own_http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._concurrency), cookie_jar=aiohttp.DummyCookieJar()
+                connector=aiohttp.TCPConnector(limit=pace.concurrency),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=self._trust_env,
             )
         if self._url.scheme == "http" and not _is_loopback(self._url.host):
             log.warning("the access key travels in the clear: %s is not https", self._url.origin())
@@ -307,12 +353,14 @@ class Infin8Session:
             http,
             self._credentials,
             self._url,
-            concurrency=self._concurrency,
+            pace=pace,
             timeout=self._timeout,
             retry=self._retry,
-            max_rate=self._max_rate,
         )
         return self
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -339,7 +387,7 @@ class Infin8Session:
         if self._closed:
             raise RuntimeError("this session is closed: make a new one")
         if self._transport is None:
-            raise RuntimeError("this session is not open: use it inside 'async with Infin8Session(…) as session:'")
+            raise RuntimeError("this session is not open: use 'async with session:' or 'await session.open()'")
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("this session belongs to another event loop: make one for each asyncio.run()")
         return self._transport

@@ -1,39 +1,40 @@
 """Following new calls: what a reader holds, the rhythm of the polls, and what has been taken."""
 
-import asyncio
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Final
 
 from attrs import evolve
 
-from .._reader import OneReader
+from .._reader import OneReader, Reading
 from ..errors import Infin8Error
-from ..models import Cdr, CdrQuery
+from ..models import Cdr, CdrQuery, window_text
 from ..stream import CdrStream
 from .checkpoint import Mark
 from .memory import Memory
 from .poll import FeedReport, Poller
+from .rhythm import Rhythm
 
-_LONGEST_PAUSE: Final = timedelta(minutes=10)
 _BATCH: Final = 1000  # calls, until the platform has shown the size of its pages
 
+Wait = Callable[[Callable[[], Coroutine[object, object, None]]], Awaitable[None]]
+"""Awaits a pause between two polls."""
 
-class CdrFeed:
+
+class CdrFeed(Reading[Cdr]):
     """
     New calls as they appear, each once: an asynchronous iterator of `Cdr` without an end, or with a late one.
 
     Made by `Infin8Session.follow`. It has one reader, whose pace is the feed's: the platform is polled only while the
-    reader waits. To ask for the next call says that the last one has been taken, which its checkpoint then holds. To
-    leave `async with feed:` without an exception, or `aclose()`, says the same of the call in the reader's hands;
-    an exception says the opposite, and that call comes again after a restart, as after a crash.
+    reader waits. Asking for the next call says that the last one has been taken, and the checkpoint then holds it.
+    Leaving `async with feed:` without an exception, or calling `aclose()`, says the same of the call that the reader
+    holds. An exception says the opposite: that call comes again after a restart, as after a crash.
 
-    An error ends the feed, as does the cancellation of the reader. To go on reading then is a `RuntimeError`.
+    An error ends the feed, as does the cancellation of the reader. Reading on after that is a `RuntimeError`.
     """
 
     def __init__(
@@ -46,16 +47,18 @@ class CdrFeed:
         lookback: timedelta,
         mark: Mark | None,
         now: Callable[[], datetime],
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        wait: Wait = lambda pause: pause(),
     ) -> None:
         for name, value in (("interval", interval), ("lookback", lookback)):
             if value <= timedelta():
                 raise ValueError(f"{name} must be positive, not {value}")
+        self._query = query
         self._now = now
         self._mark = mark
         self._memory = Memory(query.starttime)
         self._poller = Poller(query, self._memory, cdrs=cdrs, count=count, now=now, lookback=lookback)
-        self._polls = _polls(self._poller, interval, sleep)
+        self._rhythm = Rhythm(interval)
+        self._polls = _polls(self._poller, self._rhythm, wait)
         self._rows: Iterator[Cdr] = iter(())
         self._in_hand: Sequence[Cdr] = ()
         self._received = 0
@@ -63,17 +66,16 @@ class CdrFeed:
         self._stop = partial(_stop, self._polls, mark)  # not a method: who lets go of a feed unlocks its checkpoint
         self._reader = OneReader("feed", self._stop)
 
-    def __aiter__(self) -> Self:
-        return self
+    def __repr__(self) -> str:
+        report = self.report
+        polls = f"{report.polls} polls ({report.failed} failed)"
+        return f"<CdrFeed {window_text(self._query)}: {report.received} calls in {polls}, {self._reader.state}>"
 
     async def __anext__(self) -> Cdr:
         return (await self._next(1))[0]
 
-    def __iter__(self) -> NoReturn:
-        raise TypeError("the calls come from the network: read them with 'async for', not 'for'")
-
     async def batches(self) -> AsyncGenerator[Sequence[Cdr]]:
-        """The same calls by the page: never none, and taken together when the next are asked for."""
+        """The same calls, a page at a time, never an empty one. Asking for the next page marks this one as taken."""
         while True:
             try:
                 cdrs = await self._next(None)
@@ -85,6 +87,19 @@ class CdrFeed:
     def report(self) -> FeedReport:
         """How the feed stands at this moment."""
         return evolve(self._poller.report, received=self._received)
+
+    def poll_now(self) -> None:
+        """
+        Have a waiting feed poll at once, because something may be new.
+
+        May be called from any thread, at any time, and as often as you like: that costs at most one poll a second. A
+        feed that is polling already polls once more. One that is not being read polls when its reader asks for more.
+
+        The platform may announce a call before it lists it. So further polls follow after 1, 2, 4 … seconds, up to the
+        interval: a call that is listed some seconds after this was called is found within twice that time and a second.
+        A poll that fails is tried again, after a pause that doubles with each failure.
+        """
+        self._rhythm.poll_now()
 
     async def aclose(self) -> None:
         """
@@ -103,21 +118,9 @@ class CdrFeed:
         finally:
             await self._stop()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     async def _next(self, most: int | None) -> Sequence[Cdr]:
         """Hand over the next calls: *most*, or a page."""
-        try:
-            self._in_hand = await self._reader.read(lambda: self._step(most))
-        except StopAsyncIteration:
-            await self._stop()
-            raise
+        self._in_hand = await self._reader.read(lambda: self._step(most))
         self._received += len(self._in_hand)
         return self._in_hand
 
@@ -164,32 +167,26 @@ async def _stop(polls: AsyncGenerator[list[Cdr]], mark: Mark | None) -> None:
         mark.close()
 
 
-async def _polls(
-    poller: Poller, interval: timedelta, sleep: Callable[[float], Awaitable[object]]
-) -> AsyncGenerator[list[Cdr]]:
+async def _polls(poller: Poller, rhythm: Rhythm, wait: Wait) -> AsyncGenerator[list[Cdr]]:
     """The calls that each poll finds to be new. All of them have been taken when the next are asked for."""
-    loop = asyncio.get_running_loop()
-    pause = interval
     while not poller.is_over:
-        due = loop.time() + pause.total_seconds()
+        rhythm.begin()
         failure: Infin8Error | None = None
         try:
             async with aclosing(poller.poll()) as found:
                 async for cdrs in found:
                     yield cdrs
-            pause = interval
         except Infin8Error as error:
             failure = error
         if poller.found:
             yield poller.hand_over()
+        if failure is not None and not failure.transient:
+            try:
+                raise failure
+            finally:
+                del failure  # or it and this frame would hold each other
+        rhythm.end(failed=failure is not None)
         if failure is not None:
-            if not failure.transient:
-                try:
-                    raise failure
-                finally:
-                    del failure  # or it and this frame would hold each other
-            pause = min(2 * pause, max(interval, _LONGEST_PAUSE))
-            due = loop.time() + pause.total_seconds()
-            poller.fail("a poll for new calls failed, the next one comes in %s: %s", pause, failure)
+            poller.fail("a poll for new calls failed, the next one comes in %s: %s", rhythm.pause, failure)
         if not poller.is_over:
-            await sleep(due - loop.time())
+            await wait(rhythm.wait)

@@ -153,7 +153,7 @@ class Memory:
         return self._range(*map(_seconds, window.ends))
 
     def agrees(self, window: CdrQuery, counted: int) -> bool:
-        """Whether the platform counts in a window what is known of it, without doubt."""
+        """Whether the platform's count of a window certainly matches the known calls."""
         return self.excess(window, counted) == 0
 
     def excess(self, window: CdrQuery, counted: int) -> int | None:
@@ -175,6 +175,15 @@ class Memory:
             for times in (self._times[name] for name, _ in self._possible())
         ]
         return min(end, max(self.start, _time(min(starts, default=0))))
+
+    def time_of(self, window: CdrQuery, number: int) -> datetime:
+        """The time of the known call of this number in a window; the window's end if it has fewer."""
+        first, end = window.ends
+        for name, _ in self._possible():
+            times = self._times[name]
+            at = bisect_left(times, _seconds(first)) + number
+            return min(_time(times[at]), end) if at < len(times) else end
+        return end
 
     def middle(self, window: CdrQuery) -> datetime:
         """The second that has as many known calls of a window before it as after it."""
@@ -213,7 +222,7 @@ class Memory:
         was_blind = self.blind
         self._rule.observe(window, Rows(cdrs))
         if self.blind and not was_blind:
-            # A call that was removed at the wrong moment may have ruled out the right one: begin anew.
+            # A call that was removed at the wrong moment may have ruled out the right one: start over.
             self._rule = TimeRule()
             self._rule.observe(window, Rows(cdrs))
 

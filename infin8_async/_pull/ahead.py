@@ -109,6 +109,12 @@ class Ahead:
         if (query, page, rows) not in self._requests:
             self._begin(query, page, rows)
 
+    async def first(self, query: CdrQuery) -> None:
+        """Have the first page of a query fetched, and nothing else, and wait until it is there to be read."""
+        await self.discard()
+        self.start(query, 1)
+        await asyncio.wait([self._requests[query, 1, self._per_page].task])
+
     def start_all(self, pages: Iterable[tuple[CdrQuery, int]]) -> None:
         """Have pages fetched in this order, as long as there is room."""
         for query, page in pages:

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from .._arrow import record_batch
+from .._wire.decoding import Documented, Mark
 from .._wire.protocol import PageBytes, without_frames
-from .._wire.structuring import Documented, Mark, in_platform_form
+from .._wire.values import in_platform_form
 from ..errors import ResponseError
 from ..models import BEIJING, Cdr, platform_text
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
+from .._wire.clock import PlatformClock
 from ..errors import IncompleteResultError
 from ..models import CdrQuery, Integrity
 from .ahead import Ahead, Answer, Start
@@ -55,7 +56,11 @@ class Scan:
 
         depth: When a window is divided.
 
+        clock: Tells when the pull begins, which is the end of a query without one.
+
     Attributes:
+        query: What is asked for.
+
         size: Rows on a full page of the platform; 0 before the first page.
 
         total: The platform's newest count for the whole query; None before the first page.
@@ -78,8 +83,10 @@ class Scan:
         per_page: int,
         integrity: Integrity,
         depth: Depth = Depth(),  # it is frozen
+        clock: PlatformClock | None = None,
     ) -> None:
-        self._query = query
+        self.query: Final = query
+        self._clock = clock or PlatformClock()
         self._ahead = Ahead(start, concurrency, per_page=per_page)
         self._integrity = integrity
         self._depth = depth
@@ -113,7 +120,7 @@ class Scan:
 
             IncompleteResultError: Rows moved, and could not all be found again. All that were found have been given.
         """
-        query = self._query.until_now()
+        query, _ = await self._clock.until_now(self.query, self._ahead.first)
         self._parts.append(Part(query))
         while self._parts and (self._incomplete < _MOST_INCOMPLETE or self._integrity != "repair"):
             window = self._window = await self._next_window()

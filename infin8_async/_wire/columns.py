@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from .._arrow import arrow
-from .structuring import TIME_LENGTH, ZERO_TIME
+from .values import TIME_LENGTH, ZERO_TIME
 
 if TYPE_CHECKING:
     from pyarrow import Array, Field, RecordBatch, Schema  # type: ignore[import-untyped]

@@ -15,6 +15,7 @@ from ._words import Words
 
 _BLOCKS: Final = "·░▒▓█"
 _LEAST: Final = 20  # columns of a tile
+_ON_ONE_LINE: Final = ("calls", "answer_rate", "missed", "unreturned", "talk_time", "acd", "billed")
 
 
 def printed(report: Report, words: Words, console: Console) -> None:
@@ -40,8 +41,17 @@ def printed(report: Report, words: Words, console: Console) -> None:
             console.print(Text(section.note, "dim"))
 
 
+def on_one_line(report: Report, words: Words) -> dict[str, str]:
+    """The most important figures under their names. If calls are missing, the first one says so."""
+    wanted = [words(name) for name in _ON_ONE_LINE]
+    line = {tile.name: tile.value for tile in tiles(report, words) if tile.name in wanted}
+    if report.figures.complete is False:
+        line[words("calls")] += " (NOT COMPLETE)"
+    return line
+
+
 def _tiles(shown: Sequence[Tile], width: int) -> Table:
-    """As many beside each other as there is room for."""
+    """As many tiles in a row as there is room for."""
     across = max(1, min(4, width // _LEAST))
     grid = Table.grid(padding=(0, 2, 0, 0))
     for start in range(0, len(shown), across):

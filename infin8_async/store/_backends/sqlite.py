@@ -50,6 +50,7 @@ class SQLite(Backend):
         in_memory = url.database in (None, "", ":memory:")  # it lives in one connection
         options = {"pool_size": 1, "max_overflow": 0, "hide_parameters": True} if in_memory else ANY_NUMBER
         super().__init__(create_async_engine(url, poolclass=AsyncAdaptedQueuePool, **options))
+        event.listen(self.engine.sync_engine, "do_connect", _try_to_open)
         event.listen(self.engine.sync_engine, "connect", _set_up)
         self._upsert = _upsert()
         # At that level aiosqlite logs every row that is written, phone numbers and all.
@@ -102,9 +103,9 @@ def make(url: URL) -> SQLite:
 
 def _can_only_be_read(path: str) -> bool:
     """
-    Whether it is a file beside which nothing can be written, and that nobody is writing to.
+    Whether the file or its folder is read-only, and nobody is writing to it.
 
-    SQLite needs to write beside a file in WAL mode even to read it, unless it is told that nobody writes.
+    Even to read a file in WAL mode, SQLite has to write next to it, unless the file is opened as immutable.
     """
     file = Path(path)
     if not file.is_file() or file.with_name(f"{file.name}-wal").exists():
@@ -122,7 +123,16 @@ def _upsert() -> str:
     return f"{statement.compile(dialect=sqlite.dialect())} WHERE {changed}"
 
 
-def _set_up(connection: Any, _: object) -> None:  # noqa: ANN401  # SQLAlchemy's cloak over a driver
+def _try_to_open(_: object, __: object, arguments: tuple[str], options: dict[str, Any]) -> None:
+    """
+    Raise here what opening the file raises.
+
+    If it fails in the thread of aiosqlite, nobody waits for that thread: it may outlive the loop to which it reports.
+    """
+    sqlite3.connect(*arguments, **options).close()
+
+
+def _set_up(connection: Any, _: object) -> None:  # noqa: ANN401  # SQLAlchemy's wrapper of a driver
     connection.isolation_level = None  # we say ourselves when a transaction begins
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_WAIT}")
