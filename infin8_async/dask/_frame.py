@@ -38,6 +38,9 @@ def read_cdrs(
     platform includes. A partition that can't be pulled as a whole fails as a task, with the error that
     `Infin8Session.cdrs` documents, and can be computed again.
 
+        calls = read_cdrs(CdrQuery.last(timedelta(days=30)))
+        calls.groupby(calls.index.dt.hour)["billsec"].sum().compute()
+
     The columns are those of `infin8_async.export.to_arrow`. In every partition, also in an empty one, numbers are
     int64, times are datetime64[ms, UTC+08:00], and all else is string[pyarrow]. Only what is computed is decoded: the
     columns that are given, or those that Dask finds are needed.
