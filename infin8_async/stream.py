@@ -1,17 +1,25 @@
 """What a reader holds: the stream of calls of one pull, and its report."""
 
-from collections.abc import AsyncGenerator, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence, Sized
+from functools import partial
 from itertools import islice
 from operator import length_hint
-from types import TracebackType
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
+from ._arrow import call_schema
+from ._pull.rows import Rows
 from ._pull.scan import Scan
-from ._reader import OneReader
+from ._reader import OneReader, Reading
 from ._wire.transport import Tally
-from .models import Cdr, CdrPage
+from .models import Cdr, CdrPage, window_text
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch  # type: ignore[import-untyped]
+
+_Page = TypeVar("_Page", bound=Sized)
 
 
 @frozen(kw_only=True)
@@ -52,7 +60,7 @@ class StreamReport:
     certified: bool
 
 
-class CdrStream:
+class CdrStream(Reading[Cdr]):
     """
     The calls that answer a query: a one-shot asynchronous iterator of `Cdr`, in the platform's order.
 
@@ -61,33 +69,32 @@ class CdrStream:
     under way after a `break` (never more than the session's *concurrency* pages) ends with the session.
 
     An error is raised after every row of the pages before it was given, and ends the stream, as does the cancellation
-    of the reader. To go on reading then is a `RuntimeError`, so that neither can be taken for the end of the calls.
+    of the reader. Reading on after that is a `RuntimeError`, so that it can't be mistaken for the end of the calls.
     """
 
     def __init__(self, scan: Scan, tally: Tally) -> None:
         self._scan = scan
         self._tally = tally
-        self._pages: AsyncGenerator[list[Cdr]] = scan.pages()
+        self._pages: AsyncGenerator[Rows] = scan.pages()
         self._rows: Iterator[Cdr] = iter(())
         self._handed = 0
-        self._unread = 0  # rows that were at hand when the stream was closed
+        self._made = 0  # rows that became what the reader wants
         self._reader = OneReader("stream", scan.aclose)
-        self._exhausted = False
 
     def __del__(self) -> None:
-        self._scan.abandon()  # a reader that let go of its stream wants no more of it
+        self._scan.abandon()  # nobody can read it any more
 
-    def __aiter__(self) -> Self:
-        return self
+    def __repr__(self) -> str:
+        counted = "" if self.total is None else f" of {self.total}"
+        return (
+            f"<CdrStream {window_text(self._scan.query)}: {self.report.received}{counted} calls, {self._reader.state}>"
+        )
 
     async def __anext__(self) -> Cdr:
         for cdr in self._rows:
             return cdr
-        self._rows = iter(await self._next_page())
+        self._rows = iter(await self._next_page(Rows.records))
         return next(self._rows)
-
-    def __iter__(self) -> NoReturn:
-        raise TypeError("the calls come from the network: read them with 'async for', not 'for'")
 
     async def pages(self) -> AsyncGenerator[CdrPage]:
         """
@@ -100,17 +107,47 @@ class CdrStream:
             cdrs = tuple(self._rows)
             if not cdrs:
                 try:
-                    cdrs = tuple(await self._next_page())
+                    cdrs = tuple(await self._next_page(Rows.records))
                 except StopAsyncIteration:
                     return
             yield CdrPage(cdrs, self._handed, self._scan.size, self._scan.total or 0)
+
+    async def arrow(self, *, columns: Sequence[str] | None = None) -> "AsyncGenerator[RecordBatch]":
+        """
+        The same pull as `pyarrow.RecordBatch`es, never an empty one, made without a `Cdr` for each call.
+
+        They have the columns of `infin8_async.export.to_arrow`. What the calls of a page already read one by one are
+        not given again. Needs `infin8-async[arrow]`.
+
+        Args:
+            columns: The names of the columns to make; None for all. Other fields are not read, so that nothing is
+                wrong with a row because of them.
+
+        Raises:
+            ImportError: pyarrow is missing. Nothing has been read.
+
+            ValueError: There is no such column; or a number of more than 64 bits, or half a character: then the message
+                names the call and the field.
+        """
+        schema = await asyncio.to_thread(call_schema, columns)  # the import of pyarrow takes its time
+        if cdrs := list(self._rows):
+            self._made -= len(cdrs)
+            batch = await self._reader.read(partial(Rows(cdrs).batch, schema))
+            self._made += len(cdrs)
+            yield batch
+        while True:
+            try:
+                batch = await self._next_page(partial(Rows.batch, schema=schema), columns=True)
+            except StopAsyncIteration:
+                return
+            yield batch
 
     async def collect(self, limit: int | None = None) -> list[Cdr]:
         """
         Read the calls into a list.
 
         Args:
-            limit: How many at the most. The stream can be read on after them.
+            limit: The most calls to read. The stream can be read on after them.
         """
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, not {limit}")
@@ -120,7 +157,7 @@ class CdrStream:
             if len(cdrs) == limit:
                 return cdrs
             try:
-                self._rows = iter(await self._next_page())
+                self._rows = iter(await self._next_page(Rows.records))
             except StopAsyncIteration:
                 return cdrs
 
@@ -135,7 +172,7 @@ class CdrStream:
         scan = self._scan
         return StreamReport(
             expected=scan.expected,
-            received=scan.received - length_hint(self._rows) - self._unread,
+            received=self._made - length_hint(self._rows),
             duplicates=scan.duplicates,
             recovered=scan.recovered,
             requests=self._tally.requests,
@@ -147,33 +184,31 @@ class CdrStream:
     async def aclose(self) -> None:
         """Stop the pull: cancel every request under way and wait until it has ended. Also what `async with` does."""
         self._reader.close()
-        self._unread += length_hint(self._rows)
+        self._made -= length_hint(self._rows)
         self._rows = iter(())
         await self._scan.aclose()
         if not self._reader.reading:
             await self._pages.aclose()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def _next_page(self) -> list[Cdr]:
+    async def _next_page(self, make: Callable[[Rows], Awaitable[_Page]], *, columns: bool = False) -> _Page:
         """
-        The rows of the next page.
+        What is made of the rows of the next page.
+
+        Args:
+            make: Makes it.
+
+            columns: Whether it makes columns.
 
         Raises:
             StopAsyncIteration: There is none.
         """
-        if self._exhausted and not self._reader.reading:
-            raise StopAsyncIteration
-        try:
-            page = await self._reader.read(self._pages.__anext__)
-        except StopAsyncIteration:
-            self._exhausted = True
-            raise
+
+        async def step() -> _Page:
+            self._scan.expect(columns=columns)
+            rows = await anext(self._pages)
+            return await make(rows)
+
+        page = await self._reader.read(step)
         self._handed += 1
+        self._made += len(page)
         return page

@@ -10,6 +10,7 @@ from typing import Final
 from attrs import define, field
 
 from .._pull.known import TimeRule
+from .._pull.rows import Rows
 from ..models import BEIJING, Cdr, CdrQuery
 
 _NAMES: Final = ("starttime", "answertime", "endtime")
@@ -152,7 +153,7 @@ class Memory:
         return self._range(*map(_seconds, window.ends))
 
     def agrees(self, window: CdrQuery, counted: int) -> bool:
-        """Whether the platform counts in a window what is known of it, without doubt."""
+        """Whether the platform's count of a window certainly matches the known calls."""
         return self.excess(window, counted) == 0
 
     def excess(self, window: CdrQuery, counted: int) -> int | None:
@@ -210,11 +211,11 @@ class Memory:
 
     def _observe(self, window: CdrQuery, cdrs: Sequence[Cdr]) -> None:
         was_blind = self.blind
-        self._rule.observe(window, cdrs)
+        self._rule.observe(window, Rows(cdrs))
         if self.blind and not was_blind:
-            # A call that was removed at the wrong moment may have ruled out the right one: begin anew.
+            # A call that was removed at the wrong moment may have ruled out the right one: start over.
             self._rule = TimeRule()
-            self._rule.observe(window, cdrs)
+            self._rule.observe(window, Rows(cdrs))
 
     def _count(self, name: str, bounds: str, first: int, last: int) -> int:
         times = self._times[name]

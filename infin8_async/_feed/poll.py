@@ -96,6 +96,7 @@ class Poller:
         self._now = now
         self._lookback = lookback
         self._incomplete = 0  # polls in a row
+        self._failing = False
         self._changes = Changes(memory, count=count, read=self._read)
         self._oldest: datetime | None = None  # the earliest time of what this poll found
         self._received = 0  # new calls of this poll
@@ -126,7 +127,7 @@ class Poller:
         now = self._now()
         window = evolve(self._query, starttime=memory.start, endtime=max(memory.start, self._end(now)))
         counted = await self._count(window)
-        now = min(now, self._now())  # the answer has told the platform's time
+        now = min(now, self._now())  # the answer brought the platform's time
         border = memory.start_near(self._back_from(now))
         quiet = memory.agrees(window, counted)
         nothing = quiet and not counted
@@ -156,17 +157,22 @@ class Poller:
             yield self.hand_over()
         self._move(min(border, proved - SECOND))
         self._changes.adapt(self.report.until, self._oldest)
+        log.info("poll %d: %s", self.report.polls, f"{self._received} new" if self._received else "nothing new")
         if self._is_good(failure):
             self.report = evolve(self.report, until=now)
 
     def fail(self, message: str, *facts: object) -> None:
         """Log a poll that failed."""
+        self._failing = True
         self.report = evolve(self.report, failed=self.report.failed + 1)
         log.warning(message, *facts)
 
     def _is_good(self, failure: IncompleteResultError | UnreadableRowsError | None) -> bool:
         self._incomplete = 0 if failure is None else self._incomplete + 1
         if failure is None:
+            if self._failing:
+                self._failing = False
+                log.warning("polls for new calls work again")
             return True
         if self._incomplete < _MOST_INCOMPLETE:
             self.fail("a poll for new calls was not complete, the next one makes it good: %s", failure)

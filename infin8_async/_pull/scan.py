@@ -9,11 +9,12 @@ from typing import Final
 from attrs import frozen
 
 from ..errors import IncompleteResultError
-from ..models import Cdr, CdrQuery, Integrity
+from ..models import CdrQuery, Integrity
 from .ahead import Ahead, Answer, Start
 from .divide import direction, divide
 from .known import Known, TimeRule
 from .planner import Part, pages, plan
+from .rows import Rows
 from .salvage import Place, loss
 from .window import Window
 
@@ -55,6 +56,8 @@ class Scan:
         depth: When a window is divided.
 
     Attributes:
+        query: What is asked for.
+
         size: Rows on a full page of the platform; 0 before the first page.
 
         total: The platform's newest count for the whole query; None before the first page.
@@ -78,7 +81,7 @@ class Scan:
         integrity: Integrity,
         depth: Depth = Depth(),  # it is frozen
     ) -> None:
-        self._query = query
+        self.query: Final = query
         self._ahead = Ahead(start, concurrency, per_page=per_page)
         self._integrity = integrity
         self._depth = depth
@@ -101,7 +104,7 @@ class Scan:
         self.complete = False
         self.certified = False
 
-    async def pages(self) -> AsyncGenerator[list[Cdr]]:
+    async def pages(self) -> AsyncGenerator[Rows]:
         """
         The rows, page by page, each once; never an empty page.
 
@@ -112,19 +115,19 @@ class Scan:
 
             IncompleteResultError: Rows moved, and could not all be found again. All that were found have been given.
         """
-        query = self._query.until_now()
+        query = self.query.until_now()
         self._parts.append(Part(query))
         while self._parts and (self._incomplete < _MOST_INCOMPLETE or self._integrity != "repair"):
             window = self._window = await self._next_window()
             async with aclosing(window.rows()) as batches:
-                async for cdrs in batches:
+                async for calls in batches:
                     if not self._divided:
                         self.total = window.proof.total
-                    if cdrs:
-                        self.received += len(cdrs)
-                        yield cdrs
+                    if calls:
+                        self.received += len(calls)
+                        yield calls
                     # A page is let go before the next is made: two of them alive cost a sixth of the time.
-                    del cdrs
+                    del calls
             await self._close(window)
             if self._missed and self._integrity == "raise":
                 break
@@ -180,6 +183,10 @@ class Scan:
         """Cancel what is under way, and wait until it has ended."""
         await self._ahead.aclose()
 
+    def expect(self, *, columns: bool) -> None:
+        """Be ready for a reader who wants the next rows as columns, or as records."""
+        self._ahead.marks = columns
+
     def abandon(self) -> None:
         """Cancel what is under way, from any thread; the session waits until it has ended."""
         self._ahead.abandon()
@@ -200,8 +207,8 @@ class Scan:
         first = await self._ahead.read(part.query, 1, size=self.size)
         if self.total is None:
             self.total = self.expected = first.total
-            self._direction = direction(first.cdrs)
-        self._rule.observe(part.query, first.cdrs)
+            self._direction = direction(first.calls.times("starttime"))
+        self._rule.observe(part.query, first.calls)
         return first
 
     def _divide(self, part: Part, first: Answer) -> list[CdrQuery]:

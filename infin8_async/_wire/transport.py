@@ -2,19 +2,20 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Coroutine, Iterable
 from typing import Final, TypeVar
 
 import aiohttp
-import stamina
 from attrs import define
 from yarl import URL
 
 from ..errors import Infin8Error, ResponseError, TransportError
 from ..models import CdrQuery, Credentials, RetryPolicy
+from .body import masked
 from .clock import PlatformClock
 from .pace import Pace
-from .protocol import LARGEST_BODY, PATH, PageBytes, form, masked, read_page, without_frames
+from .protocol import LARGEST_BODY, PATH, PageBytes, form, read_page, without_frames
 from .retries import wait_before_retry
 
 log: Final = logging.getLogger("infin8_async")
@@ -23,7 +24,7 @@ _T = TypeVar("_T")
 
 
 def _not_ours(record: logging.LogRecord) -> bool:
-    """Leave out stamina's own line about a retry of ours, which has a line of ours, unless its logger was set up."""
+    """Leave out stamina's line about our retries unless its logger was set up: we log a line of our own."""
     logger = logging.getLogger(record.name)
     retried = str(getattr(record, "stamina.callable", ""))
     return bool(logger.handlers) or logger.level != logging.NOTSET or not retried.startswith("infin8_async.")
@@ -49,6 +50,8 @@ class Transport:
 
     Attributes:
         clock: The platform's time.
+
+        requests: How many were sent.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Transport:
         self._timeout = timeout
         self._retry = retry
         self.clock: Final = PlatformClock()
+        self.requests = 0
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def fetch(self, query: CdrQuery, page: int, per_page: int, tally: Tally) -> PageBytes:
@@ -79,6 +83,8 @@ class Transport:
         Raises:
             Infin8Error: As the last try ended.
         """
+        import stamina  # noqa: PLC0415  # it takes its time to load, and nobody needs it before the first request
+
         tries = 0
         failure: Exception | None = None
 
@@ -88,7 +94,10 @@ class Transport:
         def wait(error: Exception) -> bool | float:
             nonlocal failure
             failure = error
-            return 0.0 if at_once(error) else wait_before_retry(error)
+            again = 0.0 if at_once(error) else wait_before_retry(error)
+            if again is not False and tries < self._retry.attempts:
+                log.warning("page %d: try %d of %d, after: %s", page, tries + 1, self._retry.attempts, failure)
+            return again
 
         @stamina.retry(
             on=wait,
@@ -103,10 +112,10 @@ class Transport:
             tries += 1
             turn = self._pace.turn(excused=at_once, longest_wait=self._retry.wait_max)
             async with self._connections, turn:
+                self.requests += 1
                 tally.requests += 1
                 if failure is not None:
                     tally.retries += 1
-                    log.warning("page %d: try %d of %d, after: %s", page, tries, self._retry.attempts, failure)
                 return await self._exchange(query, page, per_page)
 
         try:
@@ -134,7 +143,7 @@ class Transport:
     def _ended(self, task: "asyncio.Task[object]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # looked at here, so that nothing is printed where no reader ever comes for it
+            task.exception()  # or asyncio would print it if no reader ever asks for it
 
     async def aclose(self) -> None:
         """Cancel what is under way, and wait until it has ended."""
@@ -159,12 +168,22 @@ class Transport:
                     secret=self._credentials.accesskey,
                 )
         except TimeoutError as error:
-            raise TransportError(f"nothing whole within {self._timeout:g} s") from error.with_traceback(None)
+            detail = f"nothing whole from {self._url.host}:{self._url.port} within {self._timeout:g} s"
+            raise TransportError(detail) from error.with_traceback(None)
         except (aiohttp.ClientError, OSError) as error:
-            detail = masked(str(error) or type(error).__name__, self._credentials.accesskey)
+            detail = masked(self._in_words(error), self._credentials.accesskey)
             final = isinstance(error, aiohttp.ClientSSLError)
             # Its frames hold what had come of the body so far, phone numbers and all.
             raise TransportError(detail, transient=not final) from error.with_traceback(None)
+
+    def _in_words(self, error: aiohttp.ClientError | OSError) -> str:
+        """What went wrong, and with which host and port."""
+        if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+            # In aiohttp's own words there is an `ssl:default`, and the address as Python writes a tuple.
+            cause = error.os_error
+            reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
+            return f"Cannot connect to host {error.host}:{error.port}: {reason}"
+        return f"{self._url.host}:{self._url.port}: {str(error) or type(error).__name__}"
 
 
 def _closed_as_we_sent(error: Exception) -> bool:

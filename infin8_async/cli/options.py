@@ -1,6 +1,5 @@
 """The options that commands share: which calls, and how to reach the platform."""
 
-import logging
 import os
 import sys
 from collections.abc import AsyncGenerator, Generator
@@ -15,11 +14,9 @@ from cyclopts import Group, Parameter
 
 from ..models import BEIJING, CallDirection, CallMethod, CdrQuery, Credentials, Filters
 from ..session import Infin8Session, SessionOptions
-from ..testing import Sandbox
-from .output import say
-
-SANDBOX_CALLS: Final = 10_000
-"""How many calls there are in the sandbox of a command, spread over the days of its window."""
+from .interrupt import interruptible
+from .log import listening
+from .made_up import made_up
 
 _WINDOW: Final = Group("Window of time", sort_key=1)
 _FILTERS: Final = Group("Filters", sort_key=2)
@@ -27,13 +24,6 @@ _PLATFORM: Final = Group("Platform", sort_key=3)
 _PACE: Final = Group("Pace", sort_key=4)
 
 Text = Annotated[str | None, Parameter(group=_FILTERS)]
-
-
-class _Said(logging.Handler):
-    """Shows what the library logs. Only with --verbose: the last line of a command says what matters."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
 
 
 class UsageError(Exception):
@@ -167,7 +157,7 @@ class Platform:
         sandbox: Ask a made-up platform instead, with 10,000 made-up calls in the window. Needs no account and no
             network.
 
-        verbose: Show what happens meanwhile: which request is sent again, and why.
+        verbose: Show what happens meanwhile: every request that is sent again, why it is slow, each poll of `follow`.
 
         concurrency: The most requests at once.
 
@@ -191,34 +181,27 @@ class Platform:
     max_rate: Annotated[float | None, Parameter(group=_PACE)] = None
 
     @asynccontextmanager
-    async def session(self, query: CdrQuery, *, live: float = 0) -> AsyncGenerator[Infin8Session]:
+    async def session(self, query: CdrQuery, *, following: bool = False) -> AsyncGenerator[Infin8Session]:
         """
         Open a session with the platform, or with a sandbox.
 
         Args:
             query: The window in which the sandbox has its calls.
 
-            live: How many more calls appear in the sandbox each second.
+            following: Whether new calls are waited for: a sandbox then has some all the time.
 
         Raises:
             UsageError: Credentials are missing, or a value makes no sense.
         """
-        for name in ("infin8_async", "stamina"):
-            logging.getLogger(name).addHandler(logging.NullHandler())
-        if self.verbose:
-            log = logging.getLogger("infin8_async")
-            log.addHandler(_Said())
-            log.setLevel(logging.INFO)
-        if not self.sandbox:
-            async with self._session(self._credentials(), self.base_url) as session:
+        with listening(verbose=self.verbose, timed=following):
+            if not self.sandbox:
+                async with self._session(self._credentials(), self.base_url) as session:
+                    yield session
+                return
+            with usage():
+                platform = made_up(query, following=following)
+            async with platform, self._session(platform.credentials, platform.base_url) as session:
                 yield session
-            return
-        start, end = query.until_now().ends
-        first, last = start.date(), max(start.date(), min(end.date(), today()))
-        with usage():
-            platform = Sandbox(SANDBOX_CALLS, start=first, days=(last - first).days + 1, live=live)
-        async with platform, self._session(platform.credentials, platform.base_url) as session:
-            yield session
 
     def _session(self, credentials: Credentials, base_url: str | None) -> Infin8Session:
         options: SessionOptions = {
@@ -250,7 +233,8 @@ class Platform:
         try:
             if str(self.accesskey_file) != "-":
                 return self.accesskey_file.read_text("utf-8").strip()
-            return getpass("access key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+            with interruptible():
+                return getpass("access key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
         except (OSError, UnicodeDecodeError, EOFError) as error:
             what = error.strerror if isinstance(error, OSError) else "it is not text"
             raise UsageError(f"the access key can't be read from {self.accesskey_file}: {what}") from None

@@ -1,12 +1,26 @@
 """What the library speaks of: credentials, a query, a call detail record, a page of records."""
 
 from ._checks import check_number
-from .query import CdrQuery, Direction, Filters, Integrity, Method
-from .record import BEIJING, CallDirection, CallMethod, Cdr, CdrPage, Leg, masked, platform_text
+from .query import CdrQuery, Direction, Filters, Integrity, Method, window_text
+from .record import (
+    BEIJING,
+    FIELDS,
+    CallDirection,
+    CallMethod,
+    Cdr,
+    CdrPage,
+    Draft,
+    Leg,
+    by_name,
+    masked,
+    platform_text,
+    values_of,
+)
 from .settings import Credentials, RetryPolicy, Secret
 
 __all__ = [
     "BEIJING",
+    "FIELDS",
     "CallDirection",
     "CallMethod",
     "Cdr",
@@ -14,13 +28,17 @@ __all__ = [
     "CdrQuery",
     "Credentials",
     "Direction",
+    "Draft",
     "Filters",
     "Integrity",
     "Leg",
     "Method",
     "RetryPolicy",
     "Secret",
+    "by_name",
     "check_number",
     "masked",
     "platform_text",
+    "values_of",
+    "window_text",
 ]

@@ -65,7 +65,7 @@ class Store:
     A page deep in a window costs as much as the rows that it skips, as always with `OFFSET`.
     """
 
-    def __init__(self, calls: Iterable[Call], *, order: Order, ties: Ties, seed: int) -> None:
+    def __init__(self, calls: Iterable[Call], *, order: Order, ties: Ties, seed: int, first_id: int) -> None:
         # Python may collect this object, and close the database, in any thread.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._database.close)
@@ -79,7 +79,10 @@ class Store:
             (tuple(map(call.__getitem__, COLUMNS[1:])) for call in calls),
         )
         # The platform numbers calls as they end.
-        execute("INSERT INTO cdrs SELECT 100000 + row_number() OVER (ORDER BY endtime, starttime, rowid), * FROM born")
+        execute(
+            "INSERT INTO cdrs SELECT ? + row_number() OVER (ORDER BY endtime, starttime, rowid), * FROM born",
+            (first_id - 1,),
+        )
         execute("DROP TABLE born")
         execute("CREATE INDEX by_dial_time ON cdrs (starttime, id)")
         execute("COMMIT")

@@ -43,7 +43,12 @@ class Sandbox:
 
         days: The number of days over which they are spread.
 
-        start: The first day, in Beijing; 2020-06-10 if not given.
+        start: The first day, in Beijing, or the time on it when the calls begin; 2020-06-10 if not given.
+
+        until: When the calls end: none is dialled or ends later. If not given, calls are dialled to the end of the
+            *days*.
+
+        first_id: The id of the call that ends first. Those that end later count on from it.
 
         seed: The seed of everything random.
 
@@ -102,6 +107,8 @@ class Sandbox:
         *,
         days: int = 1,
         start: date | None = None,
+        until: datetime | None = None,
+        first_id: int = 100_001,
         seed: int = 0,
         order: Order = "newest",
         ties: Ties = "stable",
@@ -134,8 +141,10 @@ class Sandbox:
         ):
             if value not in get_args(choices):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(choices))}, not {value!r}")
-        first = start or _FIRST_DAY
-        midnight = datetime(first.year, first.month, first.day, tzinfo=BEIJING)
+        first = _beijing_time(start or _FIRST_DAY)
+        last = first + timedelta(days=days, seconds=-1) if until is None else _beijing_time(until)
+        if last < first:
+            raise ValueError("until is before start")
         self.credentials = credentials
         self.on_request = on_request
         self.between = between
@@ -144,8 +153,10 @@ class Sandbox:
         self.unreadable = set(unreadable)
         self.in_flight = 0
         self.most_in_flight = 0
-        self._store = Store(history(seed, calls, midnight, days), order=order, ties=ties, seed=seed)
-        self._midnight = midnight
+        self._store = Store(
+            history(seed, calls, first, last, until and last), order=order, ties=ties, seed=seed, first_id=first_id
+        )
+        self._first = first
         self._chance = Random(seed)  # noqa: S311  # believable, not secret
         self._select = partial(select, bounds=bounds, compares=compares)
         self._snapshot = snapshot
@@ -204,7 +215,7 @@ class Sandbox:
         """
         if unknown := fields.keys() - set(COLUMNS):
             raise ValueError(f"no fields of the platform: {', '.join(sorted(unknown))}")
-        newest = self._store.newest() or self._midnight
+        newest = self._store.newest() or self._first
         given = fields.get("starttime")
         dialled = datetime.fromisoformat(str(given)) if given else newest + timedelta(seconds=1)
         return self._store.add(make_call(self._chance, dialled) | fields)
@@ -363,6 +374,13 @@ class Sandbox:
             count = self._store.count(selection)
             self._counts[selection] = now, count
         return count
+
+
+def _beijing_time(start: date) -> datetime:
+    """The midnight of a day; or a time, to the second."""
+    if isinstance(start, datetime):
+        return start.astimezone(BEIJING).replace(microsecond=0)
+    return datetime(start.year, start.month, start.day, tzinfo=BEIJING)
 
 
 async def _act(hook: OnRequest | None, request: SandboxRequest) -> None:

@@ -1,21 +1,13 @@
-"""Runs the command line as users do: in a process of its own, with pipes, files and a terminal."""
+"""Runs the command line as users do: in a process of its own."""
 
 import asyncio
-import errno
-import fcntl
 import json
 import os
-import pty
-import re
-import select
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import warm
 from attrs import frozen
@@ -70,51 +62,6 @@ def started(*arguments: str, env: dict[str, str] = BASE) -> Iterator[subprocess.
             yield process
         finally:
             process.kill()
-
-
-def on_terminal(
-    *arguments: str, columns: int = 100, env: dict[str, str] = BASE, piped: str = "", answer: str = ""
-) -> Ran:
-    """
-    Run it on a terminal, whose text becomes `out`.
-
-    *piped* is the stream that does not go to the terminal, `stdout` or `stderr`; it becomes `err`.
-    """
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = {name: value for name, value in env.items() if name != "COLUMNS"} | {"TERM": "xterm-256color"}
-    with TemporaryFile("w+", encoding="utf-8") as elsewhere:
-        streams = {name: elsewhere if name == piped else theirs for name in ("stdout", "stderr")}
-        process = subprocess.Popen((*INFIN8, *arguments), env=env, stdin=theirs, start_new_session=True, **streams)
-        os.close(theirs)
-        shown = b""
-        try:
-            while chunk := read_terminal(ours):
-                shown += chunk
-                if answer and b"access key: " in shown:
-                    os.write(ours, f"{answer}\n".encode())
-                    answer = ""
-            code = process.wait(PATIENCE)
-        finally:
-            process.kill()
-            process.wait()
-            os.close(ours)
-        elsewhere.seek(0)
-        return Ran(code, shown.decode(), elsewhere.read())
-
-
-def read_terminal(terminal: int) -> bytes:
-    assert select.select((terminal,), (), (), PATIENCE)[0], "nothing more came"
-    try:
-        return os.read(terminal, 65536)
-    except OSError as error:  # on Linux: the last process on the terminal has ended
-        assert error.errno == errno.EIO
-        return b""
-
-
-def plain(shown: str) -> list[str]:
-    """The lines on a terminal, without escape sequences."""
-    return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", line).rstrip() for line in shown.replace("\r\n", "\n").split("\n")]
 
 
 def names(folder: Path) -> list[str]:

@@ -9,9 +9,8 @@ from program import (
     Ran,
     against,
     environment,
-    on_terminal,
-    plain,
 )
+from terminal import terminal
 
 from infin8_async.testing import Sandbox
 
@@ -40,10 +39,12 @@ async def test_a_terminal_does_not_show_the_key_that_is_typed():
     async with Sandbox(calls=3) as sandbox:
         key = str(sandbox.credentials.accesskey)
         env = environment(sandbox, INFIN8_ACCESSKEY="")
-        ran = await asyncio.to_thread(on_terminal, "count", *DAY, "--accesskey-file", "-", env=env, answer=key)
-    assert ran.code == 0
-    assert plain(ran.out)[-2] == "3"
-    assert key not in ran.out
+        with terminal("count", *DAY, "--accesskey-file", "-", env=env) as shown:
+            await asyncio.to_thread(shown.read_until, "access key:")
+            shown.type(f"{key}\n")
+            assert await asyncio.to_thread(shown.finish) == 0
+    assert shown.lines[-1] == "3"
+    assert key not in shown.sent.decode()
 
 
 async def test_options_win_over_the_environment():

@@ -22,11 +22,10 @@ from program import (
     environment,
     infin8,
     names,
-    on_terminal,
     page,
-    plain,
     started,
 )
+from terminal import terminal
 
 from infin8_async import StreamReport
 from infin8_async.cli.progress import closing
@@ -267,42 +266,11 @@ def test_a_pipe_in_non_blocking_mode_gets_everything():
 # On a terminal
 
 
-def test_a_terminal_shows_a_table_with_one_heading_a_bar_and_the_closing_line():
-    pull = ("pull", "--sandbox", "--per-page", "50", "--extnumber", "8001")
-    ran, piped = on_terminal(*pull), infin8(*pull)
-    lines = plain(ran.out)
-    assert ran.code == 0
-    (heading,) = [line for line in lines if "callnumber" in line]
-    assert heading.split()[:4] == ["id", "starttime", "context", "callmethod"]
-    shown = [line for line in lines if re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", line)]
-    assert len(shown) == len(piped.rows) > 50
-    for line, row in zip(shown, piped.rows, strict=True):
-        assert str(row["id"]) in line
-        assert str(row["callnumber"]) in line
-    assert max(map(len, shown)) <= 100
-    assert f"50 of {len(shown)} calls" in ran.out
-    assert re.fullmatch(rf"{len(shown)} calls in \d+\.\d s, complete: .*", lines[-2])
-
-
-@pytest.mark.parametrize(("columns", "held"), [(45, "callnumber"), (80, "id"), (200, "memberid")])
-def test_the_table_has_the_columns_that_fit_its_terminal(columns: int, held: str):
-    ran = on_terminal("pull", "--sandbox", "--extnumber", "8001", "--callmethod", "4", columns=columns, piped="stderr")
-    lines = plain(ran.out)
-    assert held in lines[0].split()
-    assert max(map(len, lines)) <= columns
-    assert "complete" in ran.err
-    assert "of" not in ran.out.split()
-
-
-def test_the_bar_stays_off_the_pipe_and_on_the_terminal():
-    ran = on_terminal("pull", "--sandbox", piped="stdout")
-    assert len([json.loads(line) for line in ran.err.splitlines()]) == 10_000
-    assert "of 10,000 calls" in ran.out
-
-
 async def test_nothing_that_the_platform_sends_steers_the_terminal():
     async with Sandbox(calls=0) as sandbox:
         sandbox.fail(None, body=page([{"id": 1, "callnumber": "\x1b]0;owned\x07[red]\n1", "context": "\x9b2J"}]))
-        ran = await asyncio.to_thread(on_terminal, "pull", *DAY, env=environment(sandbox), piped="stderr")
-    assert " ]0;owned [red] 1" in ran.out
-    assert not {"\x1b]", "\x07", "\x9b"} & {ran.out[at : at + size] for at in range(len(ran.out)) for size in (1, 2)}
+        with terminal("pull", *DAY, env=environment(sandbox)) as shown:
+            assert await asyncio.to_thread(shown.finish) == 0
+    assert any(" ]0;owned [red] 1" in line for line in shown.lines)
+    for steering in ("\x1b]", "\x07", "\x9b"):
+        assert steering not in shown.sent.decode()

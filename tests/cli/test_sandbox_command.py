@@ -2,20 +2,45 @@
 
 import re
 import signal
+from datetime import date, datetime, timedelta
 
+import pytest
 from program import BASE, PATIENCE, against, infin8, started
 
+from infin8_async import BEIJING, CdrQuery
+from infin8_async.cli.made_up import made_up
+from infin8_async.models import platform_text
 from infin8_async.testing import Sandbox
 
+DAY = CdrQuery.day(date(2019, 1, 1))
 
-def test_the_sandbox_has_calls_in_whatever_window_is_asked_for():
-    assert infin8("count", "--sandbox").out == "10000\n"
-    assert infin8("count", "--sandbox", "--day", "2019-01-01").out == "10000\n"
-    assert (
-        infin8("count", "--sandbox", "--start", "2019-01-01 00:00:00", "--end", "2019-01-02 23:59:59").out == "10000\n"
-    )
-    assert 0 < int(infin8("count", "--sandbox", "--last", "7d").out) <= 10_000
-    assert 0 < int(infin8("count", "--sandbox", "--last", "7d", "--context", "callin").out) < 5_000
+
+@pytest.mark.parametrize(
+    "query", [DAY, CdrQuery("2019-01-01 08:00:00", "2019-01-02 09:00:00"), CdrQuery.last(timedelta(seconds=90))]
+)
+def test_the_sandbox_has_its_calls_in_whatever_window_is_asked_for(query):
+    start, end = map(platform_text, query.ends)
+    sandbox = made_up(query)
+    assert len(list(sandbox.rows(starttime=start, endtime=end))) == len(sandbox) == 10_000
+
+
+def test_no_call_lies_in_the_future():
+    now = platform_text(datetime.now(BEIJING))
+    rows = list(made_up(CdrQuery(datetime.now(BEIJING) - timedelta(minutes=5), None)).rows())
+    assert max(row["endtime"] for row in rows) <= platform_text(datetime.now(BEIJING))
+    assert min(row["starttime"] for row in rows) < now
+    tomorrow = CdrQuery.day(datetime.now(BEIJING).date() + timedelta(days=1))
+    assert len(made_up(tomorrow)) == 0
+
+
+def test_two_days_have_other_calls_under_other_ids():
+    one, other = (list(made_up(CdrQuery.day(date(2019, 1, day))).rows()) for day in (1, 2))
+    assert {row["id"] for row in one}.isdisjoint(row["id"] for row in other)
+    assert [row["callnumber"] for row in one] != [row["callnumber"] for row in other]
+
+
+def test_a_command_has_ten_thousand_calls_in_its_window():
+    assert infin8("count", "--sandbox", "--last", "2h").out == "10000\n"
 
 
 def test_the_sandbox_says_how_to_point_a_client_at_it():

@@ -18,12 +18,24 @@ from program import BASE, infin8
         (("pull", "--sandbox", "--end", "2020-06-10 00:00:00"), "--end needs a --start"),
         (("pull", "--sandbox", "--start", "2020-06-10"), "'YYYY-MM-DD HH:MM:SS', in Beijing time"),
         (("pull", "--sandbox", "--start", "2020-06-10 00:00:00", "--end", "2020-06-09 00:00:00"), "is before"),
-        (("pull", "--sandbox", "--day", "2020-06-31"), "--day"),
-        (("pull", "--sandbox", "--last", "2 fortnights"), "--last"),
+        (("pull", "--sandbox", "--day", "2020-06-31"), "--day 2020-06-31: give a day such as 2020-06-10"),
+        (("pull", "--sandbox", "--last", "3x"), "--last 3x: give a length of time such as 90s, 15m, 2h or 7d"),
+        (("follow", "--sandbox", "--interval", "x"), "--interval x: give a length of time such as 90s, 15m, 2h or 7d"),
+        (("pull", "--sandbox", "--limit", "x"), "--limit x: give a whole number"),
+        (("pull", "--sandbox", "--timeout", "x"), "--timeout x: give a number"),
         (("pull", "--sandbox", "--last", "9000y"), "out of range"),
         (("pull", "--sandbox", "--context", "sideways"), "--context"),
         (("pull", "--sandbox", "--extnumber", ""), "extnumber is empty"),
         (("pull", "--sandbox", "-o", "calls.xlsx"), "end in .jsonl or .csv or .parquet"),
+        (("pull", "--sandbox", "-o", "calls.parquet.gz"), "end in .jsonl or .csv or .parquet"),
+        (("pull", "--sandbox", "-o", "calls.csv", "--format", "table"), "a table is for the terminal"),
+        (("pull", "--sandbox", "-o", "calls.parquet", "--fields", "id"), "a .parquet file has all fields"),
+        (("pull", "--sandbox", "--fields", "id,mood"), "'mood' is no field; there are id, extnumber"),
+        (("pull", "--sandbox", "--limit", "0"), "--limit"),
+        (("pull", "--sandbox", "--format", "xlsx"), "--format"),
+        (("follow", "--sandbox", "--fields", "mood"), "'mood' is no field"),
+        (("completion", "tcsh"), "tcsh"),
+        (("sandbox", "--start", "2999-01-01"), "--start 2999-01-01: must not lie in the future"),
         (("pull", "--sandbox", "-o", "calls.jsonl", "--spreadsheet"), "--spreadsheet needs"),
         (("pull", "--sandbox", "--spreadsheet"), "--spreadsheet needs"),
         (("pull", "--sandbox", "-o", "{tmp}"), "not a regular file"),
@@ -63,11 +75,11 @@ def test_an_import_that_fails_for_another_reason_is_not_blamed_on_the_extra():
     assert "[cli]" not in ran.stderr
 
 
-@pytest.mark.parametrize("command", ["pull", "count", "sandbox"])
+@pytest.mark.parametrize("command", ["pull", "count", "sync", "follow", "sandbox", "completion"])
 def test_the_help_of_each_command_has_an_example(command: str):
     ran = infin8(command, "--help")
     assert ran.code == 0
-    assert re.search(rf"^ *infin8 {command} -", ran.out, re.MULTILINE)
+    assert re.search(rf"^ *infin8 {command} [-a-z]", ran.out, re.MULTILINE)
 
 
 def test_the_version_is_that_of_the_distribution():

@@ -388,7 +388,7 @@ def test_a_platform_that_is_down_gets_a_trickle_not_a_storm():
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(120):
                 async for page in wire.scan(32).pages():
-                    rows += page
+                    rows += page.ids
         await wire.aclose()
         return wire
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from .. import DONE
+from ..formats import Quiet
 from ..options import CALLS, PLATFORM, Calls, Platform
 from ..output import say
 from ..progress import DaysBar
 from ..progress import calls as in_words
+from ..progress import days as in_days
 from ..stores import opened
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ async def sync(
     *,
     calls: Calls = CALLS,
     deep: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Quiet = False,
     platform: Platform = PLATFORM,
 ) -> int:
     """
@@ -47,30 +50,34 @@ async def sync(
         deep: Pull every day again, whatever its count says. Calls that changed are updated. Calls that the platform no
             longer gives get the time in their column "vanished", and stay.
 
+        quiet: Say nothing on standard error, except about what went wrong.
+
         platform: Where the calls are.
     """
     query = calls.query()
     begin = monotonic()
     async with opened(store) as database, platform.session(query) as session:
-        with DaysBar() as bar:
+        with DaysBar(quiet=quiet) as bar:
 
             def show(at: "SyncProgress") -> None:
                 day = max(query.starttime, at.window.starttime + timedelta(seconds=1)).date()
                 bar.show(at.done, at.days, at.calls, f"{day}: {at.received:,} of {in_words(at.total)}")
 
             report = await database.sync(session, query, deep=deep, progress=show)
-    say(_closing(report, monotonic() - begin), name=False)
+    if not quiet:
+        say(_closing(report, monotonic() - begin), name=False)
     return DONE
 
 
 def _closing(report: "SyncReport", seconds: float) -> str:
     """The line that ends a sync."""
     saved = report.saved
+    if report.unchanged == report.days and not report.vanished:
+        return f"up to date: {in_days(report.days)} unchanged, in {seconds:.1f} s."
     gone = f"{report.vanished:,} no longer on the platform, " if report.vanished else ""
-    days = f"of {report.days:,} {'day' if report.days == 1 else 'days'} "
     pulled = report.days - report.unchanged
     return (
         f"{in_words(saved.inserted)} new, {saved.updated:,} changed, {saved.unchanged:,} as they were, {gone}"
-        f"in {seconds:.1f} s; {days}{report.unchanged:,} needed no pull, "
-        f"{report.certified:,} of {pulled:,} pulled were counted by the platform as they were read."
+        f"in {seconds:.1f} s; {in_days(report.unchanged)} unchanged, {in_days(pulled)} pulled, "
+        f"{report.certified:,} of them exactly as the platform counts."
     )
