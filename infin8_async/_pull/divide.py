@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import evolve
 
-from ..models import Cdr, CdrQuery
+from ..models import CdrQuery
 
 SECOND: Final = timedelta(seconds=1)
 
@@ -60,15 +60,17 @@ def around(older: CdrQuery, newer: CdrQuery, length: timedelta) -> list[CdrQuery
     return [evolve(older, starttime=start), evolve(newer, endtime=end)]
 
 
-def direction(cdrs: Sequence[Cdr]) -> int:
+def direction(times: Sequence[str] | None) -> int:
     """
     Find out how the calls of a page are sorted by dial time.
+
+    Args:
+        times: Their dial times, as the platform writes them; None if a call has none.
 
     Returns:
         1 for oldest first, -1 for newest first, 0 if they are not sorted or all were dialled in the same second.
     """
-    times = [cdr.starttime for cdr in cdrs if cdr.starttime is not None]
-    if len(times) < len(cdrs) or not times or times[0] == times[-1]:
+    if not times or times[0] == times[-1]:
         return 0
     step = 1 if times[0] < times[-1] else -1
     return step if all(earlier <= later for earlier, later in pairwise(times[::step])) else 0

@@ -7,9 +7,9 @@ from datetime import datetime, tzinfo
 from types import SimpleNamespace
 from typing import Final
 
+from .._columns import extra_text
 from .._files import StrPath, written_whole
 from ..models import BEIJING, FIELDS, Cdr, platform_text
-from .columns import extra_text
 from .writing import Write, written
 
 COLUMNS: Final = (*FIELDS, "extra")

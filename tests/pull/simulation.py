@@ -151,7 +151,7 @@ async def read(scan: Scan) -> tuple[list[Cdr], IncompleteResultError | None]:
     cdrs: list[Cdr] = []
     try:
         async for page in scan.pages():
-            cdrs += page
+            cdrs += await page.records()
     except IncompleteResultError as error:
         return cdrs, error
     finally:

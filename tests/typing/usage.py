@@ -8,6 +8,7 @@ from typing import assert_type
 import aiohttp
 
 from infin8_async import (
+    Budget,
     CallDirection,
     CallMethod,
     Cdr,
@@ -93,7 +94,9 @@ async def configure(http: aiohttp.ClientSession) -> AsyncIterator[Infin8Session]
     options = {"INFIN8_APPID": "app"}
     yield Infin8Session(credentials, concurrency=4, max_rate=5, retry=RetryPolicy(attempts=2), http_session=http)
     yield Infin8Session(Credentials.from_env(options), base_url="https://platform.example", timeout=5)
-    async with Infin8Session.from_env(per_page=100) as session:
+    budget = Budget(concurrency=4, max_rate=20)
+    yield Infin8Session(credentials, budget=budget, trust_env=True)
+    async with Infin8Session.from_env(per_page=100, budget=budget) as session:
         yield session
 
 

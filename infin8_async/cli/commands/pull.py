@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter, validators
 
 from ...errors import Infin8Error
+from ...export.writing import batches_of
 from ...models import Integrity
 from ...stream import CdrStream, StreamReport
 from .. import DONE, FAILED
@@ -64,8 +65,9 @@ async def pull(
 
         platform: Where the calls are.
     """
-    query = calls.query()
-    to = target(shape, output, spreadsheet=spreadsheet)
+    zone = platform.zone
+    query = calls.query(zone)
+    to = target(shape, output, zone, spreadsheet=spreadsheet)
     if limit is None and output is None and shape.on_terminal():
         limit = _ON_TERMINAL
     begin = monotonic()
@@ -98,16 +100,17 @@ def _say_what_is_next(*, limited: bool, sandbox: bool) -> None:
 async def _written(stream: CdrStream, to: Target, *, limit: int | None, quiet: bool) -> bool:
     """Write the calls of a stream. True if there are more than *limit*, and those were left out."""
     left = limit
-    async with to.writing() as write, aclosing(stream.pages()) as pages:
+    async with to.writing() as write, aclosing(batches_of(stream, columns=to.form == "parquet")) as batches:
         with Bar(quiet=quiet) as bar:
-            async for page in pages:
-                if cdrs := page.cdrs[:left]:
+            async for batch in batches:
+                if left != 0:
                     with bar.aside():
-                        await write(cdrs)
-                bar.show(stream.report.received, page.total)
+                        await write(batch[:left])
+                total = stream.total or 0
+                bar.show(stream.report.received, total)
                 if left is not None:
-                    left = max(0, left - len(page.cdrs))
-                    if left == 0 and stream.report.received < page.total:
+                    left = max(0, left - len(batch))
+                    if left == 0 and stream.report.received < total:
                         return True
     return limit is not None and stream.report.received > limit
 
