@@ -14,6 +14,7 @@ from yarl import URL
 
 from ._feed.checkpoint import Checkpoint, FileCheckpoint, Mark
 from ._feed.feed import CdrFeed
+from ._pull.portions import portions
 from ._pull.rows import rows_of
 from ._pull.scan import Scan
 from ._wire.protocol import NoBodyError, PageBytes
@@ -287,6 +288,34 @@ class Infin8Session:
             return (await self._fetch(query, 1, 1)).total
         except NoBodyError:  # the platform can't encode the first row
             return (await self._fetch(query, 2, 1)).total
+
+    async def plan(self, query: CdrQuery, *, calls: int = 50_000) -> list[CdrQuery]:
+        """
+        Divide *query* into windows of about as many calls each, for whatever pulls them elsewhere.
+
+        They are found by counting: one to three counts a window, of which those of a round are asked for at once, and
+        one more at the end. A window that need not be divided costs one count.
+
+        Args:
+            query: The window of time, and what to filter by. Without an end, it ends now.
+
+            calls: How many calls a window is meant to hold.
+
+        Returns:
+            Windows with both ends, oldest first, which together cover the query's. None holds more than *calls* and a
+            quarter, unless it is a second long or the platform does not filter by time. Neighbours share their border,
+            so a call of that second may come with both: its id tells. If the platform seems to include neither bound
+            of a window, neighbours share the second after the border as well, or calls would be in no window.
+
+            If the platform goes by dial time, a call without one is in no window of the plan, as in none of any query.
+
+        Raises:
+            ValueError: *calls* is not a whole number of at least 1.
+
+            Infin8Error: The platform did not give a count.
+        """
+        check_number("calls", calls, least=1, whole=True)
+        return await portions(query.until_now(), calls, self.count)
 
     async def _fetch(self, query: CdrQuery, number: int, per_page: int) -> PageBytes:
         transport = self._entered()

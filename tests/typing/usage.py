@@ -47,6 +47,7 @@ async def read(session: Infin8Session) -> None:
     assert_type(stream.total, int | None)
     assert_type(await session.cdrs(query).collect(10), list[Cdr])
     assert_type(await session.count(CdrQuery.last(timedelta(hours=1), callmethod=CallMethod.DOUBLE)), int)
+    assert_type(await session.plan(query, calls=10_000), list[CdrQuery])
     assert_type(await session.page(CdrQuery.day(date(2020, 6, 10)), 2, per_page=50), CdrPage)
 
 
