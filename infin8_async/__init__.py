@@ -39,12 +39,14 @@ if TYPE_CHECKING:
     from ._feed.checkpoint import Checkpoint
     from ._feed.feed import CdrFeed
     from ._feed.poll import FeedReport
+    from .budget import Budget
     from .session import Infin8Session
     from .stream import CdrStream, StreamReport
 
 __all__ = [
     "BEIJING",
     "AuthenticationError",
+    "Budget",
     "CallDirection",
     "CallMethod",
     "Cdr",
@@ -74,6 +76,7 @@ __all__ = [
 ]
 
 _LATER: Final = {
+    "Budget": "budget",
     "CdrFeed": "_feed.feed",
     "CdrStream": "stream",
     "Checkpoint": "_feed.checkpoint",

@@ -36,7 +36,7 @@ def main() -> int:
 
 def _run() -> int:
     try:
-        with requires("cli", "cyclopts", "rich", what="the command line needs"):
+        with requires("cli", "cyclopts", "platformdirs", "rich", what="the command line needs"):
             from .cli.app import run  # noqa: PLC0415  # the bare install is the client alone
     except MissingExtraError as error:
         print(f"infin8: {error}", file=sys.stderr)  # noqa: T201

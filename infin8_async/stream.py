@@ -17,7 +17,7 @@ from ._wire.transport import Tally
 from .models import Cdr, CdrPage, window_text
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch  # type: ignore[import-untyped]
+    from pyarrow import RecordBatch, Schema  # type: ignore[import-untyped]
 
 _Page = TypeVar("_Page", bound=Sized)
 
@@ -137,7 +137,7 @@ class CdrStream(Reading[Cdr]):
             yield batch
         while True:
             try:
-                batch = await self._next_page(partial(Rows.batch, schema=schema), columns=True)
+                batch = await self._next_page(partial(Rows.batch, schema=schema), schema=schema)
             except StopAsyncIteration:
                 return
             yield batch
@@ -190,21 +190,21 @@ class CdrStream(Reading[Cdr]):
         if not self._reader.reading:
             await self._pages.aclose()
 
-    async def _next_page(self, make: Callable[[Rows], Awaitable[_Page]], *, columns: bool = False) -> _Page:
+    async def _next_page(self, make: Callable[[Rows], Awaitable[_Page]], *, schema: "Schema | None" = None) -> _Page:
         """
         What is made of the rows of the next page.
 
         Args:
             make: Makes it.
 
-            columns: Whether it makes columns.
+            schema: The columns that it makes; None if it makes records.
 
         Raises:
             StopAsyncIteration: There is none.
         """
 
         async def step() -> _Page:
-            self._scan.expect(columns=columns)
+            self._scan.expect(schema)
             rows = await anext(self._pages)
             return await make(rows)
 

@@ -22,7 +22,7 @@ LAYERS = (
     ("_arrow",),
     ("_wire",),
     ("_pull",),
-    ("stream",),
+    ("stream", "budget"),
     ("session",),
     ("_feed", "follow"),
     ("store", "export", "figures"),

@@ -176,6 +176,15 @@ class Memory:
         ]
         return min(end, max(self.start, _time(min(starts, default=0))))
 
+    def time_of(self, window: CdrQuery, number: int) -> datetime:
+        """The time of the known call of this number in a window; the window's end if it has fewer."""
+        first, end = window.ends
+        for name, _ in self._possible():
+            times = self._times[name]
+            at = bisect_left(times, _seconds(first)) + number
+            return min(_time(times[at]), end) if at < len(times) else end
+        return end
+
     def middle(self, window: CdrQuery) -> datetime:
         """The second that has as many known calls of a window before it as after it."""
         first, last = map(_seconds, window.ends)

@@ -4,17 +4,23 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, frozen
 
 from .._wire.protocol import NoBodyError, PageBytes, without_frames
 from .._wire.transport import cancel, result_of
 from ..models import CdrQuery
-from .rows import Rows, rows_of
+from .rows import Rows, rows_of, rows_with_columns
 from .salvage import Place, Salvage
 
+_COLUMNS_AHEAD: Final = 2  # pages of which columns are made while the reader has those of the page before
+
 _COUNT: Final = 0  # in place of a page's number
+
+if TYPE_CHECKING:
+    from pyarrow import Schema  # type: ignore[import-untyped]
 
 Start = Callable[[CdrQuery, int, int], "asyncio.Task[PageBytes]"]
 """Begins to fetch one page of a query, of that many rows."""
@@ -24,6 +30,14 @@ Start = Callable[[CdrQuery, int, int], "asyncio.Task[PageBytes]"]
 class _Request:
     task: "asyncio.Task[PageBytes]"
     counted: int  # the highest count of this query that had come when it was sent
+    rows: Rows | None = None  # with the columns that are being made of it
+    schema: "Schema | None" = None
+
+    @property
+    def page(self) -> PageBytes | None:
+        """What has come; None if it has not."""
+        task = self.task
+        return None if not task.done() or task.cancelled() or task.exception() else task.result()
 
 
 @frozen
@@ -75,7 +89,7 @@ class Ahead:
         per_page: How many rows to ask for.
 
     Attributes:
-        marks: Whether the reader wants columns at the moment, so that marks of the rows are enough.
+        schema: The columns that the reader wants at the moment; None if it wants records.
     """
 
     def __init__(self, start: Start, places: int, *, per_page: int) -> None:
@@ -85,7 +99,7 @@ class Ahead:
         self._requests: dict[tuple[CdrQuery, int, int], _Request] = {}
         self._counted: dict[CdrQuery, int] = {}
         self._closed = False
-        self.marks = False
+        self.schema: Schema | None = None
 
     def abandon(self) -> None:
         """Cancel everything, from any thread, without waiting for it: the session does."""
@@ -109,6 +123,12 @@ class Ahead:
         if (query, page, rows) not in self._requests:
             self._begin(query, page, rows)
 
+    async def first(self, query: CdrQuery) -> None:
+        """Have the first page of a query fetched, and nothing else, and wait until it is there to be read."""
+        await self.discard()
+        self.start(query, 1)
+        await asyncio.wait([self._requests[query, 1, self._per_page].task])
+
     def start_all(self, pages: Iterable[tuple[CdrQuery, int]]) -> None:
         """Have pages fetched in this order, as long as there is room."""
         for query, page in pages:
@@ -126,9 +146,7 @@ class Ahead:
     def peek(self, query: CdrQuery, page: int) -> PageBytes | None:
         """A page that was started, if it has come by now. It stays to be read."""
         request = self._requests.get((query, page, self._per_page))
-        if request is None or not request.task.done() or request.task.cancelled() or request.task.exception():
-            return None
-        return request.task.result()
+        return None if request is None else request.page
 
     async def read(
         self, query: CdrQuery, page: int, *, size: int = 0, refill: Callable[[], None] = lambda: None
@@ -173,12 +191,20 @@ class Ahead:
         request = self._requests[query, page, rows]
         taken = await self._take(query, page, rows)
         refill()
-        calls = await rows_of(taken, marks=self.marks)
+        for upcoming in (request, *islice(self._requests.values(), _COLUMNS_AHEAD)):
+            self._make_columns(upcoming)
+        calls = request.rows or await rows_of(taken)
         length = (page - 1) * size + len(calls) if len(calls) < size else taken.total  # as its rows show it
         fell = min(taken.total, length) < request.counted
         if fell:
             self._counted[query] = taken.total
         return Answer(taken.page, taken.per_page, taken.total, fell, calls)
+
+    def _make_columns(self, request: _Request) -> None:
+        """Have the columns that the reader wants, if any, made of a page that has come."""
+        if request.schema is not self.schema and request.page is not None:
+            request.schema = self.schema
+            request.rows = None if self.schema is None else rows_with_columns(request.page, self.schema)
 
     async def _salvage(self, query: CdrQuery, page: int, size: int, failure: NoBodyError) -> Answer:
         """Read a page in smaller ones. If they can't be read either, it was no row's fault: raise as without them."""

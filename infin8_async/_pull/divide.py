@@ -12,28 +12,29 @@ from ..models import CdrQuery
 SECOND: Final = timedelta(seconds=1)
 
 
-def divide(query: CdrQuery, parts: int) -> list[CdrQuery]:
+def divide(query: CdrQuery, parts: int, *, overlap: timedelta = SECOND) -> list[CdrQuery]:
     """
     Divide a closed window into parts of equal length, oldest first.
-
-    Each part reaches one second into the next, so no second is left out, whichever bounds the platform includes.
 
     Args:
         query: A query with both ends.
 
         parts: The most parts. Fewer are made if a part would not be shorter than the whole.
 
+        overlap: How far each part reaches into the next. With a second, no second is left out, whichever bounds the
+            platform includes. With nothing, the second between two parts is left out if it includes neither bound.
+
     Returns:
-        The parts, or the query alone if it spans fewer than three seconds.
+        The parts, or the query alone if it is too short: with an overlap of a second, fewer than three seconds.
     """
     start, end = query.ends
     seconds = (end - start) // SECOND
-    parts = min(parts, seconds - 1)
+    parts = min(parts, (end - start - overlap) // SECOND)
     if parts < 2:
         return [query]
     borders = [start + SECOND * (seconds * part // parts) for part in range(parts)]
     return [
-        *(evolve(query, starttime=earlier, endtime=later + SECOND) for earlier, later in pairwise(borders)),
+        *(evolve(query, starttime=earlier, endtime=later + overlap) for earlier, later in pairwise(borders)),
         evolve(query, starttime=borders[-1]),
     ]
 

@@ -34,15 +34,24 @@ class Rows:
 
         numbers: Their numbers on it.
 
+        columns: Its columns, if they are being made.
+
     Attributes:
         ids: The ids of the calls.
     """
 
-    def __init__(self, rows: Sequence[Any], page: PageBytes | None = None, numbers: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Any],
+        page: PageBytes | None = None,
+        numbers: Sequence[int] = (),
+        columns: "asyncio.Future[RecordBatch] | None" = None,
+    ) -> None:
         self.ids: Final[list[int]] = [row.id for row in rows]
         self._rows = rows
         self._page = page
         self._numbers = numbers
+        self._columns = columns
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -57,7 +66,7 @@ class Rows:
     def pick(self, places: Sequence[int]) -> "Rows":
         """Those in these places, counted from 0."""
         numbers = [self._numbers[place] for place in places] if self._page else ()
-        return Rows([self._rows[place] for place in places], self._page, numbers)
+        return Rows([self._rows[place] for place in places], self._page, numbers, self._columns)
 
     async def records(self) -> list[Cdr]:
         """
@@ -76,16 +85,16 @@ class Rows:
 
     async def batch(self, schema: "Schema") -> "RecordBatch":
         """
-        The columns of a schema, made in a thread.
+        The columns of a schema: those that are being made, unless the rows need the careful way.
 
         Raises:
             ResponseError: Names page, row and field of what can't be read.
 
             ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
         """
-        if self._page is not None:
-            with suppress(ValueError):  # rows that need the careful way
-                batch = await asyncio.to_thread(self._page.batch, schema)
+        if self._columns is not None:
+            with suppress(ValueError):
+                batch = await self._columns
                 places = [number - 1 for number in self._numbers]
                 return batch if len(places) == len(batch) else batch.take(places)
         return await asyncio.to_thread(record_batch, schema, await self.records())
@@ -99,23 +108,31 @@ def time_of(text: str) -> datetime:
         return datetime.min.replace(tzinfo=BEIJING)
 
 
-async def rows_of(page: PageBytes, *, marks: bool = False) -> Rows:
+async def rows_of(page: PageBytes) -> Rows:
     """
     The rows of a page.
-
-    Args:
-        page: The page.
-
-        marks: Whether the reader wants columns: these come from the page's bytes, so that marks are enough.
 
     Raises:
         ResponseError: Names page, row and field of what can't be read, if it is found already.
     """
-    rows = page.rows(marks=marks)
+    rows = page.rows()
     numbers = range(1, len(rows) + 1)
     if all(isinstance(row, Documented) for row in rows[:1]):
         return Rows(rows, page, numbers)
     return Rows(await _structured(rows, page, numbers))
+
+
+def rows_with_columns(page: PageBytes, schema: "Schema") -> Rows | None:
+    """The rows of a page, whose columns are made in a thread from now on; None if they need the careful way."""
+    try:
+        rows = page.rows(marks=True)
+    except ResponseError:  # for `rows_of` to say
+        return None
+    if not any(isinstance(row, Mark) for row in rows[:1]):
+        return None
+    columns = asyncio.get_running_loop().run_in_executor(None, page.batch, schema)
+    columns.add_done_callback(_looked_at)
+    return Rows(rows, page, range(1, len(rows) + 1), columns)
 
 
 async def _structured(rows: Sequence[object], page: PageBytes, numbers: Sequence[int]) -> list[Cdr]:
@@ -133,3 +150,9 @@ async def _structured(rows: Sequence[object], page: PageBytes, numbers: Sequence
         return cdrs
     del rows
     raise without_frames(failure)
+
+
+def _looked_at(made: "asyncio.Future[RecordBatch]") -> None:
+    """The error of columns that nobody comes for is nobody's concern."""
+    if not made.cancelled():
+        made.exception()

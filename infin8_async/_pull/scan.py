@@ -4,10 +4,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Container
 from contextlib import aclosing
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from .._wire.clock import PlatformClock
 from ..errors import IncompleteResultError
 from ..models import CdrQuery, Integrity
 from .ahead import Ahead, Answer, Start
@@ -17,6 +18,9 @@ from .planner import Part, pages, plan
 from .rows import Rows
 from .salvage import Place, loss
 from .window import Window
+
+if TYPE_CHECKING:
+    from pyarrow import Schema  # type: ignore[import-untyped]
 
 _MOST_PARTS: Final = 64  # of one division; a part that is still deep is divided again when its turn comes
 _MOST_INCOMPLETE: Final = 3  # parts that can't be made whole, before the pull gives up
@@ -55,6 +59,8 @@ class Scan:
 
         depth: When a window is divided.
 
+        clock: Tells when the pull begins, which is the end of a query without one.
+
     Attributes:
         query: What is asked for.
 
@@ -80,8 +86,10 @@ class Scan:
         per_page: int,
         integrity: Integrity,
         depth: Depth = Depth(),  # it is frozen
+        clock: PlatformClock | None = None,
     ) -> None:
         self.query: Final = query
+        self._clock = clock or PlatformClock()
         self._ahead = Ahead(start, concurrency, per_page=per_page)
         self._integrity = integrity
         self._depth = depth
@@ -115,7 +123,7 @@ class Scan:
 
             IncompleteResultError: Rows moved, and could not all be found again. All that were found have been given.
         """
-        query = self.query.until_now()
+        query, _ = await self._clock.until_now(self.query, self._ahead.first)
         self._parts.append(Part(query))
         while self._parts and (self._incomplete < _MOST_INCOMPLETE or self._integrity != "repair"):
             window = self._window = await self._next_window()
@@ -183,9 +191,9 @@ class Scan:
         """Cancel what is under way, and wait until it has ended."""
         await self._ahead.aclose()
 
-    def expect(self, *, columns: bool) -> None:
-        """Be ready for a reader who wants the next rows as columns, or as records."""
-        self._ahead.marks = columns
+    def expect(self, schema: "Schema | None") -> None:
+        """Be ready for a reader who wants the next rows as these columns; None if as records."""
+        self._ahead.schema = schema
 
     def abandon(self) -> None:
         """Cancel what is under way, from any thread; the session waits until it has ended."""

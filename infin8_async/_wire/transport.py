@@ -43,10 +43,12 @@ class Tally:
 
 class Transport:
     """
-    Requests pages, at most *concurrency* at once, and owns every task that does so ahead of a reader.
+    Requests pages, and owns every task that does so ahead of a reader.
 
     Args:
         http: What the requests go through; its owner closes it.
+
+        pace: When they may be sent. Several transports may share it.
 
     Attributes:
         clock: The platform's time.
@@ -60,16 +62,16 @@ class Transport:
         credentials: Credentials,
         base_url: URL,
         *,
-        concurrency: int,
+        pace: Pace,
         timeout: float,
         retry: RetryPolicy,
-        max_rate: float | None,
     ) -> None:
         self._http = http
         self._credentials = credentials
         self._url = base_url / PATH
-        self._pace = Pace(concurrency, max_rate)
-        self._connections = asyncio.Semaphore(_most_connections(http, concurrency))
+        self._pace = pace
+        self._line = pace.join()
+        self._connections = asyncio.Semaphore(_most_connections(http, pace.concurrency))
         self._timeout = timeout
         self._retry = retry
         self.clock: Final = PlatformClock()
@@ -110,7 +112,7 @@ class Transport:
         async def one_try() -> PageBytes:
             nonlocal tries
             tries += 1
-            turn = self._pace.turn(excused=at_once, longest_wait=self._retry.wait_max)
+            turn = self._pace.turn(self._line, excused=at_once, longest_wait=self._retry.wait_max)
             async with self._connections, turn:
                 self.requests += 1
                 tally.requests += 1
@@ -147,7 +149,10 @@ class Transport:
 
     async def aclose(self) -> None:
         """Cancel what is under way, and wait until it has ended."""
-        await cancel(self._tasks)
+        try:
+            await cancel(self._tasks)
+        finally:
+            self._pace.leave(self._line)
 
     async def _exchange(self, query: CdrQuery, page: int, per_page: int) -> PageBytes:
         try:

@@ -4,6 +4,7 @@ import gzip
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, Literal
 
@@ -87,6 +88,8 @@ class Target:
         spreadsheet: Whether a CSV is for a spreadsheet.
 
         packed: Whether the file is compressed with gzip.
+
+        zone: Whose times a table and a spreadsheet show.
     """
 
     path: Path | None
@@ -94,12 +97,13 @@ class Target:
     columns: Sequence[str] | None
     spreadsheet: bool
     packed: bool
+    zone: tzinfo
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[AsyncWrite]:
         """What writes calls. A file appears under its name when the block is left without an exception."""
         if self.path is None:
-            lines = lines_of(self.form, self.columns, spreadsheet=self.spreadsheet)
+            lines = lines_of(self.form, self.columns, self.zone, spreadsheet=self.spreadsheet)
             await in_thread(lambda: write_out(lines(())))
             yield lambda cdrs: in_thread(lambda: write_out(lines(cdrs)))
         else:
@@ -110,7 +114,7 @@ class Target:
 
     @contextmanager
     def _file(self, path: Path) -> Generator[Write]:
-        lines = lines_of(self.form, self.columns, spreadsheet=self.spreadsheet)
+        lines = lines_of(self.form, self.columns, self.zone, spreadsheet=self.spreadsheet)
         with written_whole(path) as file, self._packing(file) as out:
             out.write(lines(()))
             yield lambda cdrs: out.write(lines(cdrs))
@@ -120,7 +124,7 @@ class Target:
         return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) if self.packed else nullcontext(file)
 
 
-def target(shape: Shape, output: Path | None, *, spreadsheet: bool) -> Target:
+def target(shape: Shape, output: Path | None, zone: tzinfo, *, spreadsheet: bool) -> Target:
     """
     Where calls go, and how.
 
@@ -130,15 +134,15 @@ def target(shape: Shape, output: Path | None, *, spreadsheet: bool) -> Target:
     path = None if output is None or str(output) == "-" else output
     if path is None:
         form = shape.format or ("table" if output is None and shape.on_terminal() else "jsonl")
-        found = Target(None, form, shape.columns, spreadsheet, packed=False)
+        found = Target(None, form, shape.columns, spreadsheet, packed=False, zone=zone)
     else:
-        found = _file_target(shape, path, spreadsheet=spreadsheet)
+        found = _file_target(shape, path, zone, spreadsheet=spreadsheet)
     if spreadsheet and found.form != "csv":
         raise UsageError("--spreadsheet needs an --output that ends in .csv, or --format csv")
     return found
 
 
-def _file_target(shape: Shape, path: Path, *, spreadsheet: bool) -> Target:
+def _file_target(shape: Shape, path: Path, zone: tzinfo, *, spreadsheet: bool) -> Target:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = suffixes[-1:] == [_PACKED]
     suffix = "".join(suffixes[:-1][-1:] if packed else suffixes[-1:])
@@ -158,25 +162,25 @@ def _file_target(shape: Shape, path: Path, *, spreadsheet: bool) -> Target:
             arrow()
         except ImportError as error:
             raise UsageError(f"--output {path}: {error}") from error
-    return Target(path, form, shape.columns, spreadsheet, packed)
+    return Target(path, form, shape.columns, spreadsheet, packed, zone)
 
 
-def lines_of(form: str, columns: Sequence[str] | None, *, spreadsheet: bool = False) -> Lines:
+def lines_of(form: str, columns: Sequence[str] | None, zone: tzinfo, *, spreadsheet: bool = False) -> Lines:
     """What makes lines of calls; of the first calls, and be there none, with the heading before them."""
     if form == "table":
-        return Tables(Console(), columns).lines
+        return Tables(Console(), columns, zone=zone).lines
     if form == "csv":
-        return _csv(columns or COLUMNS, spreadsheet=spreadsheet)
+        return _csv(columns or COLUMNS, zone, spreadsheet=spreadsheet)
     return json_lines if columns is None else lambda cdrs: _some_fields(cdrs, columns)
 
 
-def _csv(columns: Sequence[str], *, spreadsheet: bool) -> Lines:
+def _csv(columns: Sequence[str], zone: tzinfo, *, spreadsheet: bool) -> Lines:
     heading = csv_heading(columns, spreadsheet=spreadsheet)
 
     def lines(cdrs: Sequence[Cdr]) -> bytes:
         nonlocal heading
         above, heading = heading, b""
-        return above + csv_lines(cdrs, columns, spreadsheet=spreadsheet)
+        return above + csv_lines(cdrs, columns, spreadsheet=spreadsheet, zone=zone)
 
     return lines
 

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final, TypeVar
 
 from rich.console import Console, JustifyMethod
@@ -15,7 +15,8 @@ from rich.text import Text
 
 from .._columns import extra_text
 from ..errors import Infin8Error, NumberFormatError
-from ..models import CallMethod, Cdr, platform_text
+from ..models import BEIJING, CallMethod, Cdr, platform_text
+from .times import zone_name
 
 # The columns of the table from left to right, then by importance: a narrow terminal shows the most important ones.
 _COLUMNS: Final = (
@@ -40,10 +41,13 @@ class Tables:
         console: The terminal.
 
         columns: Which columns to show, even if they don't fit; None for the most important ones that fit.
+
+        zone: In which times are shown. Its name stands above them.
     """
 
-    def __init__(self, console: Console, columns: Sequence[str] | None = None) -> None:
+    def __init__(self, console: Console, columns: Sequence[str] | None = None, *, zone: tzinfo = BEIJING) -> None:
         self._console = console
+        self._zone = zone
         self._columns = columns
         self._gap = 2 if console.width >= _WIDE else 1
         self._widths: dict[str, int] = {}
@@ -59,7 +63,8 @@ class Tables:
         table = Table(box=None, show_header=first, pad_edge=False, padding=(0, self._gap, 0, 0), header_style="bold")
         for name, width in self._widths.items():
             justify: JustifyMethod = "right" if name in ("id", "duration", "billsec") else "left"
-            table.add_column(name, width=width, justify=justify, overflow="fold")
+            heading = f"{zone_name(self._zone)}\n{name}" if name.endswith("time") else name
+            table.add_column(Text(heading), width=width, justify=justify, overflow="fold")
         for cdr, row in zip(cdrs, rows, strict=True):
             table.add_row(*(Text(row[name]) for name in self._widths), style="" if cdr.answered else "dim")
         with self._console.capture() as captured:
@@ -67,7 +72,7 @@ class Tables:
         return captured.get().encode(self._console.encoding, "replace")
 
     def _text(self, cdr: Cdr, name: str) -> str:
-        text = _cell(cdr, name)
+        text = _cell(cdr, name, self._zone)
         return text[5:16] if name == "starttime" and self._columns is None and self._console.width < _NARROW else text
 
     def _fit(self, rows: Sequence[dict[str, str]]) -> dict[str, int]:
@@ -87,13 +92,22 @@ class Tables:
         return {name: width for name, width in widths.items() if name in found}
 
 
-def call_lines(cdrs: Sequence[Cdr], *, columns: int = _WIDE) -> bytes:
-    """One line a call, for a terminal of so many columns: a narrow one gets no years, a very narrow one no ids."""
+def call_lines(cdrs: Sequence[Cdr], *, zone: tzinfo = BEIJING, columns: int = _WIDE) -> bytes:
+    """
+    One line a call, for a terminal.
+
+    Args:
+        cdrs: The calls.
+
+        zone: In which times are shown.
+
+        columns: Those of the terminal. A narrow one gets no years, a very narrow one no ids.
+    """
     lines = []
     for cdr in cdrs:
         way = {"callin": "in ", "callout": "out"}.get(cdr.context, cdr.context)
         talked = f"{cdr.billsec} s" if cdr.answered else "not answered"
-        time = _cell(cdr, "starttime")[5 if columns < _WIDE else 0 :]
+        time = _cell(cdr, "starttime", zone)[5 if columns < _WIDE else 0 :]
         begins = [time, *([str(cdr.id)] if columns >= _NARROW else []), way]
         lines.append(
             f"{'  '.join(begins)}  {printable(cdr.disnumber)} > {printable(cdr.callnumber)}"
@@ -102,12 +116,12 @@ def call_lines(cdrs: Sequence[Cdr], *, columns: int = _WIDE) -> bytes:
     return "".join(lines).encode()
 
 
-def _cell(cdr: Cdr, name: str) -> str:
+def _cell(cdr: Cdr, name: str, zone: tzinfo) -> str:
     if name == "extra":
         return printable(extra_text(cdr))
     value: object = getattr(cdr, name)
     if isinstance(value, datetime):
-        return platform_text(value)
+        return platform_text(value.astimezone(zone))
     return printable(value.name.lower() if isinstance(value, CallMethod) else str(value if value is not None else ""))
 
 

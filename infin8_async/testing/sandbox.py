@@ -17,6 +17,7 @@ from ..models import BEIJING, Credentials, Secret, check_number
 from ._calls import COLUMNS, Call, history, make_call
 from ._faults import Fault, Faults, suffer
 from ._platform import MESSAGES, SandboxRequest, check, refusal
+from ._push import Push, Pusher
 from ._store import Bounds, Compared, Order, Selection, Store, Ties, select
 
 _decode: Final = json.Decoder(Call).decode
@@ -86,6 +87,9 @@ class Sandbox:
         between: With `snapshot=False`, called with each request after its count and before its rows, and awaited if it
             returns an awaitable. Use it to change the list in the middle of an answer.
 
+        push_to: Where to announce each call that is added while it runs: an address, or a `Push`, which also says how
+            many pushes are lost and how many are sent twice. A call is listed before it is announced.
+
         port: Where to listen on 127.0.0.1; 0 for any free port.
 
     Raises:
@@ -124,6 +128,7 @@ class Sandbox:
         permitted: bool = True,
         on_request: OnRequest | None = None,
         between: OnRequest | None = None,
+        push_to: str | Push | None = None,
         port: int = 0,
     ) -> None:
         check_number("calls", calls, least=0, whole=True)
@@ -164,6 +169,7 @@ class Sandbox:
         self._counts: dict[Selection, tuple[float, int]] = {}
         self._max_per_page = max_per_page
         self._live = live
+        self._pusher = Pusher(Push(push_to) if isinstance(push_to, str) else push_to, seed) if push_to else None
         self._permitted = permitted
         self._port = port
         self._faults = Faults()
@@ -218,7 +224,7 @@ class Sandbox:
         newest = self._store.newest() or self._first
         given = fields.get("starttime")
         dialled = datetime.fromisoformat(str(given)) if given else newest + timedelta(seconds=1)
-        return self._store.add(make_call(self._chance, dialled) | fields)
+        return self._add(make_call(self._chance, dialled) | fields)
 
     def remove_call(self, call: int) -> None:
         """
@@ -287,12 +293,19 @@ class Sandbox:
         async with self._arrived:
             await self._arrived.wait_for(lambda: len(self.requests) >= count)
 
+    async def pushes_done(self) -> None:
+        """Wait until every call that was added has been announced, as far as it will be."""
+        if self._pusher is not None:
+            await self._pusher.done()
+
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_post("/api/cdrs", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        if self._pusher is not None:
+            await self._pusher.start()
         if self._live:
             self._ringing = asyncio.get_running_loop().create_task(self._ring())
         return self
@@ -308,6 +321,8 @@ class Sandbox:
         if self._ringing is not None:
             self._ringing.cancel()
             await asyncio.wait([self._ringing])
+        if self._pusher is not None:
+            await self._pusher.aclose()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -318,7 +333,13 @@ class Sandbox:
             await asyncio.sleep(self._chance.expovariate(self._live))
             now = datetime.now(BEIJING)
             call = make_call(self._chance, now)
-            self._store.add(make_call(self._chance, now - timedelta(seconds=int(call["duration"]))))
+            self._add(make_call(self._chance, now - timedelta(seconds=int(call["duration"]))))
+
+    def _add(self, call: Call) -> int:
+        number = self._store.add(call)
+        if self._pusher is not None:
+            self._pusher.announce(call | {"id": number})
+        return number
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         posted = await http.post()

@@ -15,7 +15,11 @@ from attrs import frozen
 from infin8_async.testing import Sandbox
 
 DAY = ("--day", "2020-06-10")  # the day of the sandbox's calls
-BASE = {name: value for name, value in os.environ.items() if not name.startswith("INFIN8_")} | {"COLUMNS": "100"}
+BASE = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith("INFIN8_") and not name.lower().endswith("_proxy")
+} | {"COLUMNS": "100"}
 INFIN8 = (sys.executable, "-m", "infin8_async")
 PATIENCE = 60
 

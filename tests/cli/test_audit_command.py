@@ -30,7 +30,7 @@ class TestAudit:
             deep = await against(sandbox, "audit", url, *self.WINDOW, "--deep", "--json")
             assert ran.code == deep.code == 1
             heading, row = ran.out.splitlines()
-            assert heading.split() == ["day", "in", "the", "store", "on", "the", "platform"]
+            assert heading.split() == ["day", "in", "Beijing", "in", "the", "store", "on", "the", "platform"]
             day, held, counted = row.split()
             assert (day, int(counted) - int(held)) == ("2020-06-11", 1)
             assert ran.err == "NOT THE SAME: 300 calls in the store, 301 on the platform; 1 day differs.\n"

@@ -1,7 +1,6 @@
 """`infin8 report`, as its users run it."""
 
 import asyncio
-import os
 import subprocess
 import sys
 from datetime import date
@@ -9,6 +8,7 @@ from datetime import date
 import pytest
 import warm
 from msgspec import json
+from program import BASE
 
 from infin8_async import CdrQuery, Infin8Session
 from infin8_async.store import CdrStore
@@ -21,8 +21,7 @@ PATIENCE = 60
 async def report(
     *arguments: str, sandbox: Sandbox | None = None, blocked: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("INFIN8_")}
-    env |= {"COLUMNS": "80", "PYTHONUTF8": "1"}
+    env = BASE | {"COLUMNS": "80", "PYTHONUTF8": "1"}
     if sandbox is not None:
         env |= {
             "INFIN8_BASE_URL": sandbox.base_url,
@@ -50,10 +49,10 @@ async def test_it_says_what_a_window_amounts_to_and_what_the_one_before(sandbox)
     ran = await report(*WEEK, "--zone", "America/Mexico_City", sandbox=sandbox)
     assert ran.returncode == 0, ran.stderr
     first, _, window, compared, *_ = ran.stdout.splitlines()
-    calls = len(sandbox.ids(starttime="2020-06-15 00:00:00", endtime="2020-06-21 23:59:59"))
+    calls = len(sandbox.ids(starttime="2020-06-15 13:00:00", endtime="2020-06-22 12:59:59"))
     assert first == f"Complete: {calls:,} calls, exactly as many as the platform counts."
-    assert window == "Sun 14 Jun 2020 11:00 to Sun 21 Jun 2020 10:59, America/Mexico_City"
-    assert compared == "Compared with Sun 7 Jun 2020 11:00 to Sun 14 Jun 2020 10:59."
+    assert window == "Mon 15 Jun 2020 00:00 to Sun 21 Jun 2020 23:59, America/Mexico_City"
+    assert compared == "Compared with Mon 8 Jun 2020 00:00 to Sun 14 Jun 2020 23:59."
 
 
 async def test_it_writes_a_page(sandbox, tmp_path):

@@ -35,12 +35,12 @@ async def test_a_pull_shows_a_table_and_a_bar_below_it_that_leaves_nothing_behin
         with terminal(*arguments, columns=columns, env=environment(sandbox)) as shown:
             await asyncio.to_thread(shown.read_until, "15 of 200 calls")
             *table, bar = shown.lines
-            assert len(table) == 1 + 15
+            assert len(table) == 2 + 15
             assert "━" in bar
             assert not shown.cursor_shown
             held.go.set()
             assert await asyncio.to_thread(shown.finish) == 0
-    heading, *lines = shown.lines
+    _, heading, *lines = shown.lines
     shown_columns = heading.split()
     assert {"starttime", "disnumber", "callnumber"} <= set(shown_columns)
     assert ("memberid" in shown_columns, "id" in shown_columns) == (columns == 140, columns >= 80)

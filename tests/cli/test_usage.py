@@ -16,7 +16,8 @@ from program import BASE, infin8
         (("pull", "--sandbox", "--day", "2020-06-10", "--last", "2h"), "one window of time at most"),
         (("pull", "--sandbox", "--start", "2020-06-10 00:00:00", "--last", "2h"), "one window of time at most"),
         (("pull", "--sandbox", "--end", "2020-06-10 00:00:00"), "--end needs a --start"),
-        (("pull", "--sandbox", "--start", "2020-06-10"), "'YYYY-MM-DD HH:MM:SS', in Beijing time"),
+        (("pull", "--sandbox", "--start", "10.6.2020"), "--start 10.6.2020: give a day such as 2020-06-10, "),
+        (("pull", "--sandbox", "--start", "2020-06-10", "--end", "tomorrow"), "--end tomorrow: give a day such as"),
         (("pull", "--sandbox", "--start", "2020-06-10 00:00:00", "--end", "2020-06-09 00:00:00"), "is before"),
         (("pull", "--sandbox", "--day", "2020-06-31"), "--day 2020-06-31: give a day such as 2020-06-10"),
         (("pull", "--sandbox", "--last", "3x"), "--last 3x: give a length of time such as 90s, 15m, 2h or 7d"),
@@ -60,7 +61,7 @@ def test_wrong_use_is_one_line_that_says_what_is_wrong_and_2(tmp_path: Path, arg
     assert "sesame" not in ran.err
 
 
-@pytest.mark.parametrize("missing", ["cyclopts", "rich"])
+@pytest.mark.parametrize("missing", ["cyclopts", "platformdirs", "rich"])
 def test_without_its_extra_it_says_what_to_install(missing: str):
     code = f"import sys; sys.modules['{missing}'] = None; from infin8_async.__main__ import main; sys.exit(main())"
     ran = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=False, env=BASE)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from shutil import get_terminal_size
@@ -14,6 +14,7 @@ from ..formats import SHAPE, Lines, Shape, lines_of
 from ..options import CALLS, PLATFORM, Calls, Platform, UsageError
 from ..output import call_lines, in_thread, say, write_out
 from ..stores import opened
+from ..times import zone_name
 
 
 async def follow(
@@ -61,15 +62,16 @@ async def follow(
     for name, span in {"--interval": interval, "--lookback": lookback}.items():
         if span <= timedelta():
             raise UsageError(f"{name} must be positive")
-    query = calls.following(timedelta(minutes=10))
-    lines = _lines(shape)
+    zone = platform.zone
+    query = calls.following(timedelta(minutes=10), zone)
+    lines = _lines(shape, zone)
 
     async def show(cdrs: Sequence[Cdr]) -> None:
         await in_thread(lambda: write_out(lines(cdrs)))
 
     async with platform.session(query, following=True) as session:
         if not shape.quiet:
-            say(_beginning(query, checkpoint, interval))
+            say(_beginning(query, checkpoint, interval, zone))
         if to is not None:
             async with opened(to) as database:
                 await database.follow(session, query, interval=interval, lookback=lookback, landed=show)
@@ -84,16 +86,16 @@ async def follow(
     return DONE
 
 
-def _lines(shape: Shape) -> Lines:
+def _lines(shape: Shape, zone: tzinfo) -> Lines:
     """What makes lines of calls: on a terminal one that reads well, in a pipe JSON."""
     if shape.on_terminal() and shape.columns is None:
-        return partial(call_lines, columns=get_terminal_size().columns)
-    return lines_of(shape.format or ("table" if shape.on_terminal() else "jsonl"), shape.columns)
+        return partial(call_lines, zone=zone, columns=get_terminal_size().columns)
+    return lines_of(shape.format or ("table" if shape.on_terminal() else "jsonl"), shape.columns, zone)
 
 
-def _beginning(query: CdrQuery, checkpoint: Path | None, interval: timedelta) -> str:
+def _beginning(query: CdrQuery, checkpoint: Path | None, interval: timedelta, zone: tzinfo) -> str:
     """The line that says that it has begun."""
-    since = f"since {platform_text(query.starttime)}"
+    since = f"since {platform_text(query.starttime.astimezone(zone))} ({zone_name(zone)})"
     if checkpoint is not None and checkpoint.exists():
         since = f"on from where {checkpoint} left off"
     return f"following {since}, every {interval.total_seconds():g} s; Ctrl-C ends it"

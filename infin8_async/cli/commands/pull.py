@@ -65,8 +65,9 @@ async def pull(
 
         platform: Where the calls are.
     """
-    query = calls.query()
-    to = target(shape, output, spreadsheet=spreadsheet)
+    zone = platform.zone
+    query = calls.query(zone)
+    to = target(shape, output, zone, spreadsheet=spreadsheet)
     if limit is None and output is None and shape.on_terminal():
         limit = _ON_TERMINAL
     begin = monotonic()

@@ -4,6 +4,7 @@ import asyncio
 import shlex
 from datetime import date, datetime, timedelta
 from typing import Final
+from urllib.request import getproxies
 
 from ...models import BEIJING, check_number
 from ...testing import Order, Sandbox, Ties
@@ -89,6 +90,8 @@ async def sandbox(
             "INFIN8_ACCESSKEY": str(credentials.accesskey),
             "INFIN8_USERNAME": credentials.username or "",
         }
+        if getproxies().get("http"):  # it is on this machine: no proxy leads to it
+            exports["no_proxy"] = ",".join(filter(None, [getproxies().get("no"), "127.0.0.1"]))
         write_out(
             (
                 f"# A platform with {len(platform):,} made-up calls, until Ctrl-C. Paste this into another terminal:\n"

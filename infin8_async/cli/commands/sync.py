@@ -1,12 +1,15 @@
 """`infin8 sync`."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from .. import DONE
+from .. import DONE, FAILED
+from ..access import Access
+from ..everybody import each, print_accounts
 from ..formats import Quiet
 from ..options import CALLS, PLATFORM, Calls, Platform
 from ..output import say
@@ -40,7 +43,10 @@ async def sync(
     infin8 sync postgresql://user@host/database --last 30d
     infin8 sync mysql://user@host/database --last 365d --deep
     infin8 sync sqlite:///calls.db --last 7d --sandbox
+    infin8 sync sqlite:///calls.db --last 30d --account all
     ```
+
+    Several accounts share one database: the column "account" of each call is the appid of its account.
 
     Args:
         store: sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE or mysql://USER:PASSWORD@HOST/DATABASE.
@@ -54,7 +60,9 @@ async def sync(
 
         platform: Where the calls are.
     """
-    query = calls.query()
+    if platform.every_account:
+        return await _every_account(store, calls, platform, deep=deep, quiet=quiet)
+    query = calls.query(platform.zone)
     begin = monotonic()
     async with opened(store) as database, platform.session(query) as session:
         with DaysBar(quiet=quiet) as bar:
@@ -67,6 +75,45 @@ async def sync(
     if not quiet:
         say(_closing(report, monotonic() - begin), name=False)
     return DONE
+
+
+async def _every_account(store: str, calls: Calls, platform: Platform, *, deep: bool, quiet: bool) -> int:
+    async with opened(store) as database:
+        with platform.accesses() as ways, DaysBar(quiet=quiet) as bar:
+            at: dict[str, SyncProgress] = {}
+
+            async def sync(way: Access) -> "SyncReport":
+                def show(progress: "SyncProgress") -> None:
+                    at[way.name] = progress
+                    bar.show(*_together(at))
+
+                query = calls.query(way.zone)
+                async with way.session() as session:
+                    return await database.sync(session, query, deep=deep, progress=show)
+
+            reports = await each(ways, sync)
+    print_accounts(reports, _cells)
+    return FAILED if None in reports.values() else DONE
+
+
+def _together(at: Mapping[str, "SyncProgress"]) -> tuple[int, int, int, str]:
+    """How many days of all accounts are done, how many there are, how many calls came, and which accounts are at it."""
+    known = at.values()
+    busy = ", ".join(name for name, progress in at.items() if progress.done < progress.days)
+    return sum(one.done for one in known), sum(one.days for one in known), sum(one.calls for one in known), busy
+
+
+def _cells(report: "SyncReport") -> dict[str, str]:
+    """The line of an account."""
+    numbers = {
+        "new": report.saved.inserted,
+        "changed": report.saved.updated,
+        "as they were": report.saved.unchanged,
+        "vanished": report.vanished,
+        "days": report.days,
+        "needed no pull": report.unchanged,
+    }
+    return {name: f"{number:,}" for name, number in numbers.items()}
 
 
 def _closing(report: "SyncReport", seconds: float) -> str:
