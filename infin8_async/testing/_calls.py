@@ -7,6 +7,7 @@ from random import Random
 from typing import Final
 
 from ..models import platform_text
+from ._quirks import UNDOCUMENTED, Quirks
 
 COLUMNS: Final = (
     "id", "extnumber", "disnumber", "callnumber", "context", "callmethod", "starttime", "answertime", "endtime",
@@ -23,6 +24,7 @@ _HOURS: Final = (2, 1, 1, 1, 1, 2, 4, 10, 40, 85, 100, 95, 50, 60, 95, 100, 90, 
 _BUSY: Final = tuple(accumulate(_HOURS))
 _METHODS: Final = ("1", "2", "3", "4", "5", "6")
 _METHODS_OUT: Final = tuple(accumulate((5, 40, 10, 15, 25, 5)))
+_UNDOCUMENTED_SHARE: Final = 0.1
 _LONGEST_RING: Final = 45
 _LONGEST_TALK: Final = 3 * 3600
 
@@ -33,7 +35,7 @@ def dial_seconds(chance: Random, calls: int, days: int) -> list[int]:
     return sorted(chance.randrange(days) * 86_400 + hour * 3600 + chance.randrange(3600) for hour in hours)
 
 
-def make_call(chance: Random, dialled: datetime) -> Call:
+def make_call(chance: Random, dialled: datetime, quirks: Quirks) -> Call:
     """One call without its id: the platform numbers calls when they end."""
     incoming = chance.random() < 0.35
     method = "6" if incoming else chance.choices(_METHODS, cum_weights=_METHODS_OUT)[0]
@@ -53,11 +55,11 @@ def make_call(chance: Random, dialled: datetime) -> Call:
         "starttime": start,
         "answertime": platform_text(dialled + timedelta(seconds=ring)) if talk else "",
         "endtime": end,
-        "duration": ring + talk,
+        "duration": ring + talk * quirks.duration_includes_talk,
         "billsec": talk,
         "clientip": "192.0.2.10",
         "downloadip": "198.51.100.20",
-        "hangupdirection": chance.choice(("caller", "callee")),
+        "hangupdirection": chance.choice(quirks.hangups),
         "anumber": "",
         "astarttime": start,
         "aanswertime": "",
@@ -69,6 +71,9 @@ def make_call(chance: Random, dialled: datetime) -> Call:
     }
     if method == "4":
         _add_side_a(chance, call, dialled, extension, ring + talk)
+    for name in quirks.unknown_values:
+        if chance.random() < _UNDOCUMENTED_SHARE:
+            call[name] = UNDOCUMENTED[name]
     return call
 
 
@@ -85,8 +90,8 @@ def _add_side_a(chance: Random, call: Call, dialled: datetime, extension: str, l
     }
 
 
-def history(seed: int, calls: int, first: datetime, days: int) -> Iterator[Call]:
+def history(seed: int, calls: int, first: datetime, days: int, quirks: Quirks) -> Iterator[Call]:
     """*calls* calls in *days* days, in the order of their dial times, without ids."""
     chance = Random(seed)  # noqa: S311  # believable, not secret
     for second in dial_seconds(chance, calls, days):
-        yield make_call(chance, first + timedelta(seconds=second))
+        yield make_call(chance, first + timedelta(seconds=second), quirks)

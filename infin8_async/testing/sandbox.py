@@ -4,30 +4,31 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
-from functools import partial
-from math import inf
 from random import Random
 from types import TracebackType
 from typing import Final, Self, get_args
 
 from aiohttp import web
-from msgspec import Raw, json
+from msgspec import json
 
-from ..models import BEIJING, Credentials, Secret, check_number
+from ..models import BEIJING, Credentials, check_number
 from ._calls import COLUMNS, Call, history, make_call
-from ._faults import Fault, Faults, suffer
-from ._platform import MESSAGES, SandboxRequest, check, refusal
-from ._store import Bounds, Compared, Order, Selection, Store, Ties, select
+from ._faults import Faults, suffer
+from ._platform import SandboxRequest, check, refusal
+from ._quirks import Quirks
+from ._server import Server
+from ._service import Service, decode_call
+from ._store import Bounds, Compared, Order, Store, Ties
 
-_decode: Final = json.Decoder(Call).decode
 _CREDENTIALS: Final = Credentials("sandbox-app", "sandbox-key", username="sandbox", ip="127.0.0.1")
+_NO_QUIRKS: Final = Quirks()
 _FIRST_DAY: Final = date(2020, 6, 10)
 
 OnRequest = Callable[[SandboxRequest], Awaitable[None] | None]
 Latency = float | Callable[[SandboxRequest], float]
 
 
-class Sandbox:
+class Sandbox(Faults):
     """
     A believable call centre that answers as the platform documents, for the time of an `async with` block.
 
@@ -47,14 +48,16 @@ class Sandbox:
 
         seed: The seed of everything random.
 
-        order: How rows are sorted: `"newest"` or `"oldest"` dial time first, or by `"id"`.
+        order: How rows are sorted: `"newest"` or `"oldest"` dial time first, by `"id"`, by `"id descending"`, or in no
+            order (`"none"`).
 
-        ties: `"shuffled"` puts rows of the same dial time into another order at every request.
+        ties: `"shuffled"` puts rows that tie into another order at every request: those of the same dial time, or all
+            where there is no order.
 
         bounds: Which of `starttime` and `endtime` belong to a window: `"[]"` both, `"[)"`, `"(]"`, `"()"`.
 
         compares: Which time of a call has to lie in the window: `"starttime"`, `"answertime"` or `"endtime"`. A call
-            without that time is in no window.
+            without that time is in no window. `"none"` gives every call for every window.
 
         snapshot: False answers as a PHP service does: one query for the count, then a second query for the rows. Other
             requests and changes may come in between.
@@ -62,7 +65,7 @@ class Sandbox:
         count_age: How many seconds the count of each query is kept. The count in an answer may be this old; its rows
             are not.
 
-        max_per_page: The largest page. A request for more gets this many, and the answer says so.
+        max_per_page: The largest page. A request for more gets this many, and the answer says so (see `Quirks.echo`).
 
         latency: Seconds before an answer, or a function that gives them for a request.
 
@@ -81,19 +84,15 @@ class Sandbox:
         between: With `snapshot=False`, called with each request after its count and before its rows, and awaited if it
             returns an awaitable. Use it to change the list in the middle of an answer.
 
+        quirks: Habits that no document of the platform settles.
+
         port: Where to listen on 127.0.0.1; 0 for any free port.
 
     Raises:
         ValueError: A number or a choice that makes no sense.
 
     Attributes:
-        requests: Every request, in the order of arrival.
-
         unreadable: The ids of the calls that it can't encode.
-
-        in_flight: Requests being answered at this moment.
-
-        most_in_flight: The most requests that were answered at the same moment.
     """
 
     def __init__(
@@ -117,6 +116,7 @@ class Sandbox:
         permitted: bool = True,
         on_request: OnRequest | None = None,
         between: OnRequest | None = None,
+        quirks: Quirks = _NO_QUIRKS,
         port: int = 0,
     ) -> None:
         check_number("calls", calls, least=0, whole=True)
@@ -135,48 +135,69 @@ class Sandbox:
             if value not in get_args(choices):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(choices))}, not {value!r}")
         first = start or _FIRST_DAY
+        super().__init__()
         midnight = datetime(first.year, first.month, first.day, tzinfo=BEIJING)
         self.credentials = credentials
         self.on_request = on_request
         self.between = between
         self.latency = latency
-        self.requests: list[SandboxRequest] = []
         self.unreadable = set(unreadable)
-        self.in_flight = 0
-        self.most_in_flight = 0
-        self._store = Store(history(seed, calls, midnight, days), order=order, ties=ties, seed=seed)
+        self._store = Store(
+            history(seed, calls, midnight, days, quirks),
+            order=order,
+            ties=ties,
+            seed=seed,
+            unknown_fields=quirks.unknown_fields,
+            repeated=quirks.repeated_ids,
+        )
+        self._service = Service(
+            self._store,
+            bounds=bounds,
+            compares=compares,
+            max_per_page=max_per_page,
+            snapshot=snapshot,
+            count_age=count_age,
+            unreadable=self.unreadable,
+            quirks=quirks,
+        )
+        self._server = Server(self._answer, quirks, port=port)
+        self._quirks = quirks
         self._midnight = midnight
         self._chance = Random(seed)  # noqa: S311  # believable, not secret
-        self._select = partial(select, bounds=bounds, compares=compares)
-        self._snapshot = snapshot
-        self._count_age = count_age
-        self._counts: dict[Selection, tuple[float, int]] = {}
-        self._max_per_page = max_per_page
         self._live = live
         self._permitted = permitted
-        self._port = port
-        self._faults = Faults()
-        self._arrived = asyncio.Condition()
-        self._runner: web.AppRunner | None = None
         self._ringing: asyncio.Task[None] | None = None
-        self._closing = asyncio.Event()
 
     @property
     def base_url(self) -> str:
         """Its address, for the `base_url` of an `Infin8Session`."""
-        if self._runner is None:
+        if self._server.address is None:
             raise RuntimeError("the sandbox is not running: use it inside 'async with Sandbox(…) as sandbox:'")
-        host, port = self._runner.addresses[0][:2]
+        host, port = self._server.address
         return f"http://{host}:{port}"
+
+    @property
+    def requests(self) -> list[SandboxRequest]:
+        """Every request, in the order of arrival."""
+        return self._server.requests
+
+    @property
+    def in_flight(self) -> int:
+        """Requests being answered at this moment."""
+        return self._server.in_flight
+
+    @property
+    def most_in_flight(self) -> int:
+        """The most requests that were answered at the same moment."""
+        return self._server.most_in_flight
 
     @property
     def connections(self) -> int:
         """Open connections at this moment."""
-        server = self._runner.server if self._runner else None
-        return len(server.connections) if server else 0
+        return self._server.connections
 
     def __len__(self) -> int:
-        return self._store.count(self._select({}))
+        return self._store.count(self._service.select({}))
 
     def rows(self, **filters: str) -> Iterator[Call]:
         """
@@ -185,7 +206,7 @@ class Sandbox:
         Args:
             filters: Any of the platform's filters under its names, `starttime` and `endtime` included.
         """
-        return map(_decode, self._store.rows(self._select(filters)))
+        return map(decode_call, self._store.rows(self._service.select(filters)))
 
     def ids(self, **filters: str) -> list[int]:
         """The ids of the calls, in the platform's order; filters as for `rows`."""
@@ -207,7 +228,7 @@ class Sandbox:
         newest = self._store.newest() or self._midnight
         given = fields.get("starttime")
         dialled = datetime.fromisoformat(str(given)) if given else newest + timedelta(seconds=1)
-        return self._store.add(make_call(self._chance, dialled) | fields)
+        return self._store.add(self._made(dialled) | fields)
 
     def remove_call(self, call: int) -> None:
         """
@@ -219,69 +240,12 @@ class Sandbox:
         if not self._store.remove(call):
             raise KeyError(call)
 
-    def fail(
-        self,
-        times: int | None = 1,
-        *,
-        page: int | None = None,
-        status: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        code: int | None = None,
-        msg: str | None = None,
-        body: bytes | None = None,
-        cut: bool = False,
-        hang: bool = False,
-        reset: bool = False,
-        drip: float | None = None,
-    ) -> None:
-        """
-        Script a fault of one kind. Faults come in the order in which they were scripted.
-
-        Args:
-            times: How many requests get it; None for all from now on.
-
-            page: Only for requests of this page.
-
-            status: An HTTP status, with *headers* and *body* if given.
-
-            headers: Of that answer.
-
-            code: A code of the platform, in a complete answer with status 200.
-
-            msg: The message of that code; the documented one if not given.
-
-            body: Any bytes, with status 200 or *status*.
-
-            cut: Half a body, then the connection is closed.
-
-            hang: No answer, until the client leaves or the sandbox ends.
-
-            reset: No answer; the connection is reset.
-
-            drip: The right answer in pieces of 64 bytes, this many seconds apart.
-
-        Raises:
-            ValueError: The fault is of no kind, or of two.
-        """
-        self._faults.add(
-            Fault(times, page, status, headers or {}, code, msg, body, cut=cut, hang=hang, reset=reset, drip=drip)
-        )
-
-    def recover(self) -> None:
-        """Forget all faults that are still to come."""
-        self._faults.clear()
-
     async def wait_for_requests(self, count: int) -> None:
         """Wait until *count* requests have arrived in total."""
-        async with self._arrived:
-            await self._arrived.wait_for(lambda: len(self.requests) >= count)
+        await self._server.wait_for_requests(count)
 
     async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_post("/api/cdrs", self._handle)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        await self._server.start()
         if self._live:
             self._ringing = asyncio.get_running_loop().create_task(self._ring())
         return self
@@ -293,76 +257,41 @@ class Sandbox:
 
     async def aclose(self) -> None:
         """Stop it at once, with every answer that is under way."""
-        self._closing.set()
+        self._server.closing.set()
         if self._ringing is not None:
             self._ringing.cancel()
             await asyncio.wait([self._ringing])
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self._server.aclose()
 
     async def _ring(self) -> None:
         """Add calls that end about now, *live* of them a second."""
         while True:
             await asyncio.sleep(self._chance.expovariate(self._live))
             now = datetime.now(BEIJING)
-            call = make_call(self._chance, now)
-            self._store.add(make_call(self._chance, now - timedelta(seconds=int(call["duration"]))))
+            call = self._made(now)
+            ended, dialled = (datetime.fromisoformat(str(call[name])) for name in ("endtime", "starttime"))
+            self._store.add(self._made(now - (ended - dialled)))
 
-    async def _handle(self, http: web.Request) -> web.StreamResponse:
-        posted = await http.post()
-        form = {name: Secret(value) if name == "accesskey" else str(value) for name, value in posted.items()}
-        request = SandboxRequest(form, asyncio.get_running_loop().time())
-        self.requests.append(request)
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        async with self._arrived:
-            self._arrived.notify_all()
-        try:
-            return await self._answer(http, request)
-        finally:
-            self.in_flight -= 1
+    def _made(self, dialled: datetime) -> Call:
+        return make_call(self._chance, dialled, self._quirks)
 
     async def _answer(self, http: web.Request, request: SandboxRequest) -> web.StreamResponse:
         await _act(self.on_request, request)
         latency = self.latency(request) if callable(self.latency) else self.latency
         if latency:
             await asyncio.sleep(latency)
-        fault = self._faults.take(request.page)
+        fault = self._take_fault(request.page)
         if fault is not None and fault.code is not None:
             return web.json_response(refusal(fault.code, fault.msg))
-        code = check(request, self.credentials, permitted=self._permitted)
-        answer = await self._page(request) if code == 1 else json.encode(refusal(code))
+        least_page = 1 if self._quirks.page_zero == "error" else 0
+        code = check(request, self.credentials, permitted=self._permitted, least_page=least_page)
+        if code == 1:
+            answer = await self._service.answer(request, lambda: _act(self.between, request))
+        else:
+            answer = json.encode(refusal(code))
         if fault is not None:
-            return await suffer(fault, http, answer, self._closing)
+            return await suffer(fault, http, answer, self._server.closing)
         return web.Response(body=answer, content_type="application/json")
-
-    async def _page(self, request: SandboxRequest) -> bytes:
-        selection = self._select(request.form)
-        size = min(request.per_page, self._max_per_page)
-        total = self._count(selection)
-        if not self._snapshot:
-            await asyncio.sleep(0)
-            await _act(self.between, request)
-        rows = list(self._store.rows(selection, limit=size, offset=(request.page - 1) * size))
-        if self.unreadable and any(int(_decode(row)["id"]) in self.unreadable for row in rows):
-            return b""
-        data = {
-            "data": Raw(f"[{','.join(rows)}]".encode()),
-            "page": request.page,
-            "per_page": size,
-            "total": total,
-        }
-        return json.encode({"code": 1, "msg": MESSAGES[1], "data": data})
-
-    def _count(self, selection: Selection) -> int:
-        """The count for an answer: the one that is kept for this query, or a new one if that is too old."""
-        now = asyncio.get_running_loop().time()
-        counted_at, count = self._counts.get(selection, (-inf, 0))
-        if now - counted_at >= self._count_age:
-            count = self._store.count(selection)
-            self._counts[selection] = now, count
-        return count
 
 
 async def _act(hook: OnRequest | None, request: SandboxRequest) -> None:
