@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 import aiohttp
 import stamina
-from attrs import define
+from attrs import define, frozen
 from yarl import URL
 
 from ..errors import Infin8Error, ResponseError, TransportError
@@ -30,6 +31,24 @@ def _not_ours(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("stamina").addFilter(_not_ours)
+
+
+@frozen
+class Answer:
+    """
+    One answer of the platform, with what a pull has no use for.
+
+    Attributes:
+        page: The page, its rows still bytes.
+
+        headers: The HTTP headers.
+
+        seconds: From sending the request to the last byte.
+    """
+
+    page: PageBytes
+    headers: Mapping[str, str]
+    seconds: float
 
 
 @define
@@ -115,6 +134,20 @@ class Transport:
             last = error
         raise without_frames(last)
 
+    async def ask(self, query: CdrQuery, page: int, per_page: int, *, https: bool) -> Answer:
+        """
+        One page by one request, which is not sent again; by https to the same host if wanted. No failure but a refusal
+        for too many requests slows the session down.
+
+        Raises:
+            Infin8Error: As the request ended.
+        """
+        url = self._url.with_scheme("https") if https else self._url
+        async with self._connections, self._pace.turn(excused=_says_nothing_of_load):
+            started = asyncio.get_running_loop().time()
+            answer, headers = await self._post(url, query, page, per_page)
+            return Answer(answer, headers, asyncio.get_running_loop().time() - started)
+
     def start(self, coroutine: Coroutine[object, object, _T]) -> "asyncio.Task[_T]":
         """Begin something in a task of its own, which ends with this transport at the latest."""
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -141,16 +174,20 @@ class Transport:
         await cancel(self._tasks)
 
     async def _exchange(self, query: CdrQuery, page: int, per_page: int) -> PageBytes:
+        answer, _ = await self._post(self._url, query, page, per_page)
+        return answer
+
+    async def _post(self, url: URL, query: CdrQuery, page: int, per_page: int) -> tuple[PageBytes, Mapping[str, str]]:
         try:
             async with self._http.post(
-                self._url,
+                url,
                 data=form(self._credentials, query, page, per_page),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
                 self.clock.hear(response.headers)
-                return read_page(
+                answer = read_page(
                     response.status,
                     response.headers,
                     await _whole_body(response, page),
@@ -158,6 +195,7 @@ class Transport:
                     per_page=per_page,
                     secret=self._credentials.accesskey,
                 )
+                return answer, response.headers
         except TimeoutError as error:
             raise TransportError(f"nothing whole within {self._timeout:g} s") from error.with_traceback(None)
         except (aiohttp.ClientError, OSError) as error:
@@ -165,6 +203,10 @@ class Transport:
             final = isinstance(error, aiohttp.ClientSSLError)
             # Its frames hold what had come of the body so far, phone numbers and all.
             raise TransportError(detail, transient=not final) from error.with_traceback(None)
+
+
+def _says_nothing_of_load(error: Infin8Error) -> bool:
+    return not isinstance(error, ResponseError) or error.status != HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _closed_as_we_sent(error: Exception) -> bool:

@@ -28,6 +28,8 @@ FILTERS: Final = ("extnumber", "disnumber", "callnumber", "context", "callmethod
 """What the platform filters by, besides time."""
 
 _NUMBERS: Final = frozenset(("id", "duration", "billsec", "aduration", "abillsec"))
+_LISTED: Final = "CREATE VIEW listed AS SELECT * FROM cdrs"
+_LISTED_TWICE: Final = "CREATE VIEW listed AS SELECT * FROM cdrs UNION ALL SELECT * FROM cdrs WHERE id % 10 = 0"
 _FIELDS: Final = ", ".join(f"'{name}', {name}" for name in COLUMNS)
 
 
@@ -99,9 +101,7 @@ class Store:
         execute("DROP TABLE born")
         execute("CREATE INDEX by_dial_time ON cdrs (starttime, id)")
         execute("COMMIT")
-        execute(
-            "CREATE VIEW listed AS SELECT * FROM cdrs" + repeated * " UNION ALL SELECT * FROM cdrs WHERE id % 10 = 0"
-        )
+        execute(_LISTED_TWICE if repeated else _LISTED)
         self._database.create_function("scattered", 2, _scattered, deterministic=True)
         self._order = order
         self._ties = ties
