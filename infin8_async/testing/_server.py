@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from email.utils import formatdate
 from typing import Final
 
@@ -45,7 +46,7 @@ class Server:
         self._answer = answer
         self._quirks = quirks
         self._port = port
-        self._workers = asyncio.Semaphore(quirks.workers) if quirks.workers else None
+        self._workers = asyncio.Semaphore(quirks.workers) if quirks.workers else nullcontext()
         self._taken: deque[float] = deque()  # the last ones, as many as any second may have
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -70,7 +71,6 @@ class Server:
         """Begin to listen."""
         app = web.Application()
         app.router.add_post("/api/cdrs", self._handle)
-        app.on_response_prepare.append(self._prepare)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
@@ -93,13 +93,15 @@ class Server:
             self._arrived.notify_all()
         try:
             if self._too_many(request.at):
-                return web.Response(status=429, headers={"Retry-After": _RETRY_AFTER})
-            if self._workers is None:
-                return await self._answer(http, request)
-            async with self._workers:
-                return await self._answer(http, request)
+                response: web.StreamResponse = web.Response(status=429, headers={"Retry-After": _RETRY_AFTER})
+            else:
+                async with self._workers:
+                    response = await self._answer(http, request)
         finally:
             self.in_flight -= 1
+        if not response.prepared:
+            self._dress(http, response)
+        return response
 
     def _too_many(self, now: float) -> bool:
         limit = self._quirks.rate_limit
@@ -112,7 +114,7 @@ class Server:
         self._taken.append(now)
         return False
 
-    async def _prepare(self, http: web.Request, response: web.StreamResponse) -> None:
+    def _dress(self, http: web.Request, response: web.StreamResponse) -> None:
         """Give a response the habits of the platform's HTTP server."""
         quirks = self._quirks
         if quirks.clock_skew:

@@ -1,0 +1,177 @@
+"""
+Which time of a call the platform compares with a window, and which ends of a window it includes.
+
+Each possible rule says which of the known calls a window must give. A window for which the rules say different things
+is an experiment: what comes rules some of them out.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from attrs import evolve, frozen
+
+from ..models import Cdr, CdrQuery
+from ._asking import Look
+from ._observed import Observed, alike
+from .report import Finding, not_found_out
+
+TIMES: Final = ("starttime", "answertime", "endtime")
+BOUNDS: Final = ("[]", "[)", "(]", "()")
+NO_TIME: Final = "none"
+
+_PLACES: Final = 12  # where in the known calls experiments are looked for
+_WIDTHS: Final = (1, 4, 10)  # how many different times they span
+_LEAST_TRIALS: Final = 2
+_LEAST_ROWS: Final = 3
+
+
+@frozen
+class Rule:
+    """
+    What a platform may do.
+
+    Attributes:
+        time: The time of a call that has to lie in the window; `"none"`: windows do not matter.
+
+        bounds: Which ends of the window belong to it.
+    """
+
+    time: str
+    bounds: str
+
+    def holds(self, cdr: Cdr, query: CdrQuery) -> bool:
+        """Whether the window of a query has this call."""
+        if self.time == NO_TIME:
+            return True
+        time: datetime | None = getattr(cdr, self.time)
+        start, end = query.ends
+        if time is None:
+            return False
+        return (start <= time if self.bounds[0] == "[" else start < time) and (
+            time <= end if self.bounds[1] == "]" else time < end
+        )
+
+
+RULES: Final = (*(Rule(time, bounds) for time in TIMES for bounds in BOUNDS), Rule(NO_TIME, ""))
+
+
+class Timelines:
+    """
+    The known calls by each of their times.
+
+    Args:
+        known: The calls.
+    """
+
+    def __init__(self, known: Sequence[Cdr]) -> None:
+        self._known = frozenset(cdr.id for cdr in known)
+        self._ids: dict[str, list[int]] = {}
+        self._times: dict[str, list[datetime]] = {}
+        for name in TIMES:
+            line = sorted((time, cdr.id) for cdr in known if (time := getattr(cdr, name)) is not None)
+            self._times[name] = [time for time, _ in line]
+            self._ids[name] = [call for _, call in line]
+
+    def given(self, rule: Rule, start: datetime, end: datetime) -> Collection[int]:
+        """The ids of the calls that a window gives by a rule."""
+        if rule.time == NO_TIME:
+            return self._known
+        times = self._times[rule.time]
+        first = bisect_left(times, start) if rule.bounds[0] == "[" else bisect_right(times, start)
+        last = bisect_right(times, end) if rule.bounds[1] == "]" else bisect_left(times, end)
+        return frozenset(self._ids[rule.time][first:last])
+
+    def windows(self) -> Iterator[tuple[datetime, datetime]]:
+        """Short windows that begin and end at a time of a call."""
+        for times in self._times.values():
+            different = list(dict.fromkeys(times))
+            for width in _WIDTHS:
+                step = max(1, (len(different) - width) // _PLACES)
+                for start in islice(range(0, len(different) - width, step), _PLACES):
+                    yield different[start], different[start + width]
+
+
+def next_trial(observed: Observed, query: CdrQuery, *, most_rows: int) -> CdrQuery | None:
+    """
+    The window that tells the most of the rules apart that are still possible, or else of all rules.
+
+    None if all that could show something has been asked.
+    """
+    lines = Timelines(observed.known)
+    asked = {look.query.ends for look in observed.trials}
+    first, last = query.ends
+    windows = [
+        (start, end) for start, end in lines.windows() if first <= start < end <= last and (start, end) not in asked
+    ]
+    left = possible(observed)
+    for rules in ([rule for rule in RULES if rule in left], RULES):
+        best, most = None, 1
+        for window in windows:
+            given = {rule: lines.given(rule, *window) for rule in rules}
+            timed = [ids for rule, ids in given.items() if rule.time != NO_TIME]
+            different = len(set(given.values()))
+            if different > most and 0 < max(map(len, timed), default=0) <= most_rows:
+                best, most = window, different
+        if best is not None:
+            return evolve(query, starttime=best[0], endtime=best[1])
+    return None
+
+
+def possible(observed: Observed) -> Mapping[Rule, int]:
+    """The rules that explain every trial, and how many calls came in those trials."""
+    trials = [look for look in observed.trials if look.page is not None]
+    rows = sum(len(look.cdrs) for look in trials)
+    known = observed.known
+    return {rule: rows for rule in RULES if all(_explains(rule, look, known, observed) for look in trials)}
+
+
+def _explains(rule: Rule, look: Look, known: Sequence[Cdr], observed: Observed) -> bool:
+    """Whether every call that came belongs into the window, and every known call that belongs into it came."""
+    if not all(rule.holds(cdr, look.query) for cdr in look.cdrs):
+        return False
+    if len(look.cdrs) >= look.total or observed.short(look):
+        return {cdr.id for cdr in known if rule.holds(cdr, look.query)} <= set(look.ids)
+    return rule.time != NO_TIME or alike(look.ids, observed.wide[0].ids)
+
+
+def time_compared(observed: Observed) -> Finding:
+    """Which time of a call has to lie in a window."""
+    rules = _shown(observed)
+    if isinstance(rules, Finding):
+        return rules
+    times = {rule.time for rule in rules}
+    if len(times) > 1:
+        return not_found_out(f"{_trials(observed)} fit {', '.join(sorted(times))}: no call tells them apart")
+    return Finding(times.pop(), f"{_trials(observed)} fit no other")
+
+
+def bounds(observed: Observed) -> Finding:
+    """Which ends of a window belong to it."""
+    rules = _shown(observed)
+    if isinstance(rules, Finding):
+        return rules
+    found = {rule.bounds for rule in rules}
+    if "" in found:
+        return not_found_out("the platform does not compare times with the window")
+    if len(found) > 1:
+        return not_found_out(f"{_trials(observed)} fit {' and '.join(sorted(found))}")
+    return Finding(found.pop(), f"{_trials(observed)}, with calls at their very ends, fit no others")
+
+
+def _shown(observed: Observed) -> Collection[Rule] | Finding:
+    """The rules that are possible, if there is something to go by."""
+    trials = [look for look in observed.trials if look.page is not None]
+    rules = possible(observed)
+    if len(trials) < _LEAST_TRIALS or sum(len(look.cdrs) for look in trials) < _LEAST_ROWS:
+        return not_found_out(f"{_trials(observed)}: too little to go by")
+    if not rules:
+        return not_found_out(f"{_trials(observed)} fit none of {', '.join(TIMES)} and {NO_TIME}")
+    return rules
+
+
+def _trials(observed: Observed) -> str:
+    trials = [look for look in observed.trials if look.page is not None]
+    return f"{len(trials)} short windows with {sum(len(look.cdrs) for look in trials)} calls"
