@@ -1,4 +1,4 @@
-"""The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `sandbox`."""
+"""The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `sandbox`, `probe`."""
 
 from importlib.metadata import version
 
@@ -9,6 +9,7 @@ from . import DONE, FAILED, USAGE
 from .commands.audit import audit
 from .commands.count import count
 from .commands.follow import follow
+from .commands.probe import probe
 from .commands.pull import pull
 from .commands.report import report
 from .commands.sandbox import sandbox
@@ -26,7 +27,7 @@ app = App(
     print_error=False,
     result_action="return_value",
 )
-for command in (pull, count, report, sync, audit, follow, sandbox):
+for command in (pull, count, report, sync, audit, follow, sandbox, probe):
     app.command(command)
 
 

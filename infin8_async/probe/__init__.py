@@ -23,6 +23,8 @@ The values of the findings, besides `"not found out"`:
 """
 
 from ._probe import probe
+from ._rate import rate_test
+from ._watch import watch
 from .report import NOT_FOUND_OUT, Finding, ProbeReport
 
-__all__ = ["NOT_FOUND_OUT", "Finding", "ProbeReport", "probe"]
+__all__ = ["NOT_FOUND_OUT", "Finding", "ProbeReport", "probe", "rate_test", "watch"]

@@ -7,6 +7,7 @@ from .report import Finding
 
 _MUCH_SKEW: Final = 60  # seconds
 _DEFAULT_PAGE: Final = 1000
+_DEFAULT_CONCURRENCY: Final = 8
 
 
 def advice(findings: Mapping[str, Finding]) -> list[str]:
@@ -24,10 +25,12 @@ def _page(value: str) -> str | None:
     if size == _DEFAULT_PAGE:
         return None
     more = "fewer" if size < _DEFAULT_PAGE else "more"
-    return f"--per-page {size}  # in Python per_page={size}: the platform gives {more} rows at once than the default"
+    return f"--per-page {size}  # in Python per_page={size}: the platform gives {more} calls at once than the default"
 
 
-def _concurrency(value: str) -> str:
+def _concurrency(value: str) -> str | None:
+    if int(value) >= _DEFAULT_CONCURRENCY:
+        return None
     return f"--concurrency {value}  # in Python concurrency={value}: more requests at once are no faster"
 
 

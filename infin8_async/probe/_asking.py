@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from math import inf
 from typing import Final
@@ -12,7 +13,6 @@ from attrs import field, frozen
 from ..errors import Infin8Error, PlatformError, ResponseError
 from ..models import Cdr, CdrPage, CdrQuery
 from ..session import Infin8Session
-
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -75,6 +75,15 @@ class Look:
         return self.page.total if self.page else -1
 
     @property
+    def date(self) -> datetime | None:
+        """The platform's time when it answered, in whole seconds; None if the answer does not say."""
+        try:
+            date = parsedate_to_datetime(self.headers["Date"])
+        except (KeyError, ValueError, OverflowError):
+            return None
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+    @property
     def outcome(self) -> str:
         """What came, in a few words of ours: the platform's own may name an account."""
         match self.error:
@@ -102,12 +111,14 @@ class Asker:
         rate: How many a second, evenly spaced.
 
     Attributes:
+        most_requests: The same.
+
         looks: Everything that was asked.
     """
 
     def __init__(self, session: Infin8Session, *, most_requests: int, rate: float) -> None:
         self._session = session
-        self._most_requests = most_requests
+        self.most_requests = most_requests
         self._apart = 1 / rate
         self._started = -inf
         self.looks: list[Look] = []
@@ -119,8 +130,8 @@ class Asker:
         Raises:
             StoppedError: All requests are spent, or the platform has said that it gets too many.
         """
-        if len(self.looks) >= self._most_requests:
-            raise StoppedError(f"stopped after {self._most_requests} requests, the most that were allowed")
+        if len(self.looks) >= self.most_requests:
+            raise StoppedError(f"stopped after {self.most_requests} requests, the most that were allowed")
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._started + self._apart - loop.time()))
         self._started = loop.time()

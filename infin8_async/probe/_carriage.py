@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from math import ceil, floor, inf
 from statistics import median
 from typing import Final
@@ -35,7 +34,7 @@ def _median(looks: Sequence[Look]) -> Finding:
     times = [1000 * look.seconds for look in looks if look.page is not None]
     if len(times) < _LEAST_TIMES:
         return not_found_out(f"{len(times)} answers, at least {_LEAST_TIMES} are needed")
-    where = f"page {looks[0].number} of {looks[0].asked} rows"
+    where = f"page {looks[0].number:,} of {looks[0].asked} rows"
     return Finding(f"{median(times):.0f}", f"{where}, {len(times)} times: {min(times):.0f} to {max(times):.0f} ms")
 
 
@@ -43,11 +42,9 @@ def clock_skew(observed: Observed) -> Finding:
     """How many seconds the platform's clock is ahead of this machine's. Each answer narrows it down."""
     least, most, dated = -inf, inf, 0
     for look in observed.answers:
-        try:
-            date = parsedate_to_datetime(look.headers["Date"])
-        except (KeyError, ValueError, OverflowError):
+        date = look.date
+        if date is None:
             continue
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
         dated += 1
         # It was that second when the answer was made, which was between sending and receiving.
         least = max(least, (date - look.came).total_seconds())

@@ -66,7 +66,7 @@ def order(observed: Observed) -> Finding:
     seen = [{name: steps(cdrs, name) for name in ("starttime", "id", *_OTHER_TIMES)} for cdrs in orders(observed)]
     first = seen[0]
     evidence = (
-        f"{len(observed.base[0].cdrs)} calls, {len(seen)} times: from call to call the dial time falls "
+        f"{len(observed.base[0].cdrs):,} calls, {len(seen)} times: from call to call the dial time falls "
         f"{first['starttime'].falls} times and rises {first['starttime'].rises} times, the id falls "
         f"{first['id'].falls} times and rises {first['id'].rises} times"
     )
@@ -97,7 +97,7 @@ def ties(observed: Observed) -> Finding:
         both = [(one, other) for one, other in pairs if one in place and other in place]
         compared += len(both)
         swapped += sum(place[one] > place[other] for one, other in both)
-    evidence = f"{len(pairs)} pairs of neighbours that tie among {len(first)} calls, {compared} looks at a pair"
+    evidence = f"{len(pairs):,} pairs of neighbours that tie among {len(first):,} calls, {compared:,} looks at a pair"
     if swapped:
         return Finding("unstable", f"{evidence}: another order in {swapped}")
     if compared < _COIN_TOSSES:

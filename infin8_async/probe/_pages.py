@@ -71,7 +71,7 @@ def _out_of_range(observed: Observed, looks: Sequence[Look]) -> Finding:
     if not observed.repeats_itself:
         return not_found_out("the same question did not get the same calls")
     kinds = [_kind(observed, look) for look in looks]
-    asked = f"page {looks[0].number} of {looks[0].asked} rows, asked {len(looks)} times"
+    asked = f"page {looks[0].number:,} of {looks[0].asked} rows, asked {len(looks)} times"
     if kinds[0] is None or len(set(kinds)) > 1:
         return not_found_out(f"{asked}: {', '.join(f'{len(look.cdrs)} rows' for look in looks)}, of no known page")
     return Finding(kinds[0], f"{asked}: {looks[0].outcome}")

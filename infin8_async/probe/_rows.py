@@ -25,7 +25,9 @@ def duration_includes_talk(observed: Observed) -> Finding:
             calls += 1
             yes += abs((cdr.endtime - cdr.starttime).total_seconds() - cdr.duration) <= 1
             no += abs((cdr.answertime - cdr.starttime).total_seconds() - cdr.duration) <= 1
-    evidence = f"of {calls} answered calls, duration is the time to the end in {yes}, the time to the answer in {no}"
+    evidence = (
+        f"of {calls:,} answered calls, duration is the time to the end in {yes:,}, the time to the answer in {no:,}"
+    )
     if calls >= _LEAST_CALLS:
         for value, many, few in (("yes", yes, no), ("no", no, yes)):
             if many >= _NEARLY_ALL * calls and few <= (1 - _NEARLY_ALL) * calls:
@@ -41,8 +43,8 @@ def ids(observed: Observed) -> Finding:
     if not observed.repeats_itself:
         return not_found_out("the same question did not get the same calls")
     if any(repeated):
-        return Finding("repeated", f"{sum(repeated)} of {rows} rows had an id that their answer held already")
-    return Finding("unique", f"{rows} rows in {len(answers)} answers, no id twice in one")
+        return Finding("repeated", f"{sum(repeated):,} of {rows:,} rows had an id that their answer held already")
+    return Finding("unique", f"{rows:,} rows in {len(answers)} answers, no id twice in one")
 
 
 def unknown_fields(observed: Observed) -> Finding:
@@ -53,7 +55,7 @@ def unknown_fields(observed: Observed) -> Finding:
     found = Counter(name for cdr in calls for name in cdr.extra)
     shown = {name: number for name, number in sorted(found.items()) if _A_NAME.fullmatch(name)}
     hidden = len(found) - len(shown)
-    evidence = f"in {len(calls)} calls" + "".join(f", {name} in {number}" for name, number in shown.items())
+    evidence = f"in {len(calls):,} calls" + "".join(f", {name} in {number:,}" for name, number in shown.items())
     if hidden:
         evidence += f"; {hidden} more names are not shown: they could be data"
     return Finding(", ".join(shown) or _NONE, evidence) if shown or not hidden else not_found_out(evidence)
@@ -72,12 +74,12 @@ def unknown_values(observed: Observed) -> Finding:
     for values in found.values():
         values.pop("", None)
     names = [name for name, values in found.items() if values]
-    evidence = f"in {len(calls)} calls" + "".join(
-        f", {name} {found[name].total()} times ({_codes(found[name])})" for name in names
+    evidence = f"in {len(calls):,} calls" + "".join(
+        f", {name} {found[name].total():,} times ({_codes(found[name])})" for name in names
     )
     used = Counter(cdr.hangupdirection for cdr in calls if _A_CODE.fullmatch(cdr.hangupdirection))
     if used:
-        evidence += f"; hangupdirection is a code in {used.total()}: {', '.join(sorted(used))}"
+        evidence += f"; hangupdirection is a code in {used.total():,}: {', '.join(sorted(used))}"
     return Finding(", ".join(names) or _NONE, evidence)
 
 

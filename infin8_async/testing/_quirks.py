@@ -1,6 +1,6 @@
 """What the platform's page leaves open, and a sandbox can do in any way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, get_args
 
 from attrs import Attribute, field, frozen, validators
@@ -18,6 +18,10 @@ Compression = Literal["none", "gzip", "deflate"]
 
 UNDOCUMENTED: Final = {"context": "internal", "callmethod": "9", "hangupdirection": "10099"}
 """A value that no document has, for each field of few values."""
+
+
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
 
 
 def _undocumented(_: object, attribute: "Attribute[tuple[str, ...]]", names: tuple[str, ...]) -> None:
@@ -77,9 +81,9 @@ class Quirks:
     page_beyond_end: OutOfRange = field(default="empty", validator=validators.in_(get_args(OutOfRange)))
     echo: Echo = field(default="given", validator=validators.in_(get_args(Echo)))
     duration_includes_talk: bool = True
-    hangups: tuple[str, ...] = field(default=("caller", "callee"), converter=tuple, validator=validators.min_len(1))
-    unknown_fields: tuple[str, ...] = field(default=(), converter=tuple)
-    unknown_values: tuple[str, ...] = field(default=(), converter=tuple, validator=_undocumented)
+    hangups: tuple[str, ...] = field(default=("caller", "callee"), converter=_texts, validator=validators.min_len(1))
+    unknown_fields: tuple[str, ...] = field(default=(), converter=_texts)
+    unknown_values: tuple[str, ...] = field(default=(), converter=_texts, validator=_undocumented)
     repeated_ids: bool = False
     compression: Compression = field(default="none", validator=validators.in_(get_args(Compression)))
     keep_alive: bool = True

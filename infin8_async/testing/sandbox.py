@@ -14,6 +14,7 @@ from msgspec import json
 from ..models import BEIJING, Credentials, check_number
 from ._calls import COLUMNS, Call, history, make_call
 from ._faults import Faults, suffer
+from ._like import Findings, options_like
 from ._platform import SandboxRequest, check, refusal
 from ._quirks import Quirks
 from ._server import Server
@@ -167,6 +168,29 @@ class Sandbox(Faults):
         self._live = live
         self._permitted = permitted
         self._ringing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def like(
+        cls, report: Findings, calls: int = 1000, *, days: int = 1, start: date | None = None, seed: int = 0
+    ) -> Self:
+        """
+        Make a sandbox that behaves as `infin8_async.probe` found the platform to behave.
+
+        Its calls are made up as always. It does not imitate https and how late calls come.
+
+        Args:
+            report: The report of a probe, or anything else with its `findings`. What was not found out is as it is by
+                default.
+
+            calls: How many calls there are.
+
+            days: The number of days over which they are spread.
+
+            start: The first day, in Beijing; 2020-06-10 if not given.
+
+            seed: The seed of everything random.
+        """
+        return cls(calls, days=days, start=start, seed=seed, **options_like(report))
 
     @property
     def base_url(self) -> str:
