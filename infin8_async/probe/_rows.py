@@ -14,7 +14,9 @@ _LEAST_TALK: Final = 3  # seconds
 _NEARLY_ALL: Final = 0.95
 _A_NAME: Final = re.compile(r"[A-Za-z_](?!\w*\d{4})\w{0,39}", re.ASCII)
 _A_CODE: Final = re.compile(r"\d{1,5}", re.ASCII)
-_HANGUPS: Final = ("", "caller", "callee")
+_HANGUPS: Final = frozenset(
+    ("", "caller", "callee", "10003", "10004", "10005", "10006", "10009", "10016", "10040", "10041")
+)
 
 
 def duration_includes_talk(observed: Observed) -> Finding:
@@ -69,7 +71,7 @@ def unknown_values(observed: Observed) -> Finding:
     found = {
         "context": Counter(cdr.context for cdr in calls if not isinstance(cdr.context, CallDirection)),
         "callmethod": Counter(cdr.callmethod for cdr in calls if not isinstance(cdr.callmethod, CallMethod)),
-        "hangupdirection": Counter(cdr.hangupdirection for cdr in calls if not _known_hangup(cdr.hangupdirection)),
+        "hangupdirection": Counter(cdr.hangupdirection for cdr in calls if cdr.hangupdirection not in _HANGUPS),
     }
     for values in found.values():
         values.pop("", None)
@@ -81,10 +83,6 @@ def unknown_values(observed: Observed) -> Finding:
     if used:
         evidence += f"; hangupdirection is a code in {used.total():,}: {', '.join(sorted(used))}"
     return Finding(", ".join(names) or _NONE, evidence)
-
-
-def _known_hangup(value: str) -> bool:
-    return value in _HANGUPS
 
 
 def _codes(values: Counter[str]) -> str:

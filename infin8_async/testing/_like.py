@@ -62,7 +62,7 @@ def options_like(report: Findings) -> Options:
             keep_alive=found.get("keep_alive") != "no",
             clock_skew=float(found.get("clock_skew", 0)),
             workers=_number(found, "useful_concurrency"),
-            rate_limit=_number(found, "rate_limit"),
+            rate_limit=_rate_limit(found),
         ),
     )
 
@@ -86,3 +86,9 @@ def _compression(found: Mapping[str, str]) -> Compression:
 def _number(found: Mapping[str, str], name: str) -> int | None:
     value = found.get(name, "")
     return int(value) if value.isdecimal() else None
+
+
+def _rate_limit(found: Mapping[str, str]) -> int | None:
+    """How many requests any second may have, if this many evenly spaced ones were no trouble: one more at its edge."""
+    rate = _number(found, "rate_limit")
+    return None if rate is None else rate + 1
