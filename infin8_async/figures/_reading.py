@@ -1,12 +1,13 @@
 """Reading calls once, and counting them."""
 
 import asyncio
+import json
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Hashable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import tzinfo
 from operator import attrgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import fields
 
@@ -17,17 +18,25 @@ from ._figures import Figures, made
 from ._hours import Hours
 from ._sums import Settings, Sums
 
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch, Table  # type: ignore[import-untyped]
+
 _PORTION: Final = 250  # calls counted before the host's loop gets its turn: less than a millisecond of work
 _ENOUGH: Final = 50  # calls of a group that are worth counting at once
 _MOST_HELD: Final = 10_000  # calls held back until there are enough of their group
+_ROWS: Final = 10_000  # rows of record batches counted at once: each time has its price
 _GROUPS: Final = frozenset(field.name for field in fields(Cdr)) - {"extra"}
 
 Key = Callable[[Cdr], Hashable]
 """Which group a call belongs to."""
 
 
+Source = AsyncIterable["Cdr | RecordBatch"] | Iterable["Cdr | RecordBatch"]
+"""What gives calls, or columns of them."""
+
+
 async def figures(
-    cdrs: AsyncIterable[Cdr] | Iterable[Cdr],
+    cdrs: Source,
     *,
     zone: tzinfo = BEIJING,
     by: str | Key | None = None,
@@ -48,12 +57,14 @@ async def figures(
     That is for each group, if there are groups. A million calls of half a million numbers take 15 MB.
 
     Args:
-        cdrs: A stream, a store, or whatever else gives calls, each once. It is read to its end and not closed. What it
-            raises ends the reading.
+        cdrs: A stream, a store, or whatever else gives calls, each once; or record batches with the columns of
+            `to_arrow`, which are counted almost twice as fast. It is read to its end and not closed. What it raises
+            ends the reading.
 
         zone: Whose hours and days are meant.
 
         by: Make the figures of each group as well: the name of a field, such as `"extnumber"`, or a function of a call.
+            Record batches are then read call by call, and no faster.
 
         within: The seconds within which an incoming call should be answered.
 
@@ -64,7 +75,8 @@ async def figures(
         digits: How many of their last digits numbers are compared by, 18 at most.
 
     Raises:
-        ValueError: A number that makes no sense, or *by* is the name of no field. Nothing has been read.
+        ValueError: A number that makes no sense, or *by* is the name of no field: nothing has been read. Or a record
+            batch lacks a column.
 
         TypeError: *zone* is no `tzinfo`.
     """
@@ -82,8 +94,11 @@ async def figures(
     sums: defaultdict[Hashable, Sums] = defaultdict(lambda: Sums(settings, hours))
     async with aclosing(_portions(cdrs) if key is None else _groups(cdrs, key)) as portions:
         async for group, calls in portions:
-            sums[group].add(calls)
-            await asyncio.sleep(0)
+            if isinstance(calls, Sequence):
+                sums[group].add(calls)
+                await asyncio.sleep(0)
+            else:
+                await asyncio.to_thread(_add_table, sums[group], calls)
     complete = cdrs.report.complete if isinstance(cdrs, CdrStream) else None
 
     def finished() -> Figures:
@@ -107,13 +122,13 @@ def _key(by: str | Key) -> Key:
     return attrgetter(by)
 
 
-async def _groups(cdrs: AsyncIterable[Cdr] | Iterable[Cdr], key: Key) -> AsyncGenerator[tuple[Hashable, Sequence[Cdr]]]:
+async def _groups(cdrs: Source, key: Key) -> AsyncGenerator[tuple[Hashable, Sequence[Cdr]]]:
     """The calls, each portion of one group."""
     # They are held back until there are enough of a group, as each portion has its price.
     held: defaultdict[Hashable, list[Cdr]] = defaultdict(list)
     async with aclosing(_portions(cdrs)) as portions:
         async for _, portion in portions:
-            for cdr in portion:
+            for cdr in portion if isinstance(portion, Sequence) else _calls_of(portion):
                 held[key(cdr)].append(cdr)
             least = _ENOUGH if sum(map(len, held.values())) < _MOST_HELD else 0
             for group in [group for group, calls in held.items() if len(calls) >= least]:
@@ -122,24 +137,50 @@ async def _groups(cdrs: AsyncIterable[Cdr] | Iterable[Cdr], key: Key) -> AsyncGe
         yield group, calls
 
 
-async def _portions(cdrs: AsyncIterable[Cdr] | Iterable[Cdr]) -> AsyncGenerator[tuple[None, Sequence[Cdr]]]:
-    """The calls, in portions that are counted in less than a millisecond."""
+async def _portions(cdrs: Source) -> AsyncGenerator[tuple[None, "Sequence[Cdr] | Table"]]:
+    """The calls, in portions that are counted in less than a millisecond; and record batches, many rows at once."""
     if isinstance(cdrs, CdrStream):
         async with aclosing(cdrs.pages()) as pages:
             async for page in pages:
                 for start in range(0, len(page.cdrs), _PORTION):
                     yield None, page.cdrs[start : start + _PORTION]
         return
-    portion: list[Cdr] = []
-    async for cdr in cdrs if isinstance(cdrs, AsyncIterable) else _as_async(cdrs):
-        portion.append(cdr)
-        if len(portion) == _PORTION:
-            yield None, portion
-            portion = []
-    if portion:
-        yield None, portion
+    calls: list[Cdr] = []
+    batches: list[RecordBatch] = []
+    async for item in cdrs if isinstance(cdrs, AsyncIterable) else _as_async(cdrs):
+        if isinstance(item, Cdr):
+            calls.append(item)
+            if len(calls) == _PORTION:
+                yield None, calls
+                calls = []
+        else:
+            batches.append(item)
+            if sum(batch.num_rows for batch in batches) >= _ROWS:
+                yield None, _table(batches)
+                batches = []
+    if calls:
+        yield None, calls
+    if batches:
+        yield None, _table(batches)
 
 
-async def _as_async(cdrs: Iterable[Cdr]) -> AsyncGenerator[Cdr]:
-    for cdr in cdrs:
-        yield cdr
+def _table(batches: Sequence["RecordBatch"]) -> "Table":
+    from pyarrow import Table  # noqa: PLC0415  # it is optional
+
+    return Table.from_batches(batches)
+
+
+def _add_table(sums: Sums, table: "Table") -> None:
+    from ._columns import add_columns, columns_of  # noqa: PLC0415  # pyarrow is optional
+
+    add_columns(sums, columns_of(table))
+
+
+def _calls_of(table: "Table") -> Iterator[Cdr]:
+    for row in table.to_pylist():
+        yield Cdr(**row | {"extra": json.loads(row["extra"] or "{}")})
+
+
+async def _as_async(items: Iterable["Cdr | RecordBatch"]) -> AsyncGenerator["Cdr | RecordBatch"]:
+    for item in items:
+        yield item

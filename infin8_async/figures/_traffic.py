@@ -1,10 +1,11 @@
 """How many talk at once."""
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import repeat
+from itertools import accumulate, repeat
+from operator import mul
 from typing import Final
 
 from attrs import frozen
@@ -15,7 +16,7 @@ _DAY: Final = 86_400
 _CODES: Final = 2 * _DAY  # changes that a day can have
 _PENDING: Final = 20_000  # changes that are kept as they come, before they are sorted into days
 _LONG_AGO: Final = -(2**63)
-_NOTHING: Final = array("i", bytes(4 * _DAY))
+_NOTHING: Final = array("i", bytes(4 * (_DAY + 1)))
 
 
 @frozen
@@ -62,18 +63,11 @@ class Changes:
             self.busy[day] = array("i", map(int.__add__, self.busy.get(day, _NOTHING), levels))
         self._tidy()
 
-    def spans(self) -> Iterator[tuple[int, int, int]]:
-        """In order of time, each span in which a constant number of calls talked: start, end and number, above 0."""
+    def by_day(self) -> Iterator[tuple[int, Sequence[int]]]:
+        """In order of time, each day's first second and its changes, each being twice its second of the day, + 1."""
         self._tidy()
-        since = level = 0
         for day in sorted({*self.days, *self.busy}):
-            midnight = day * _DAY
-            for change in sorted(self.days[day]) if day in self.days else self._busy(day):
-                second = midnight + (change >> 1)
-                if level and second > since:
-                    yield since, second, level
-                since = second
-                level += 1 if change & 1 else -1
+            yield day * _DAY, sorted(self.days[day]) if day in self.days else [*self._busy(day)]
 
     def _tidy(self) -> None:
         """Sort changes into their days."""
@@ -81,8 +75,8 @@ class Changes:
         self.pending = array("q")
         start = 0
         while start < len(changes):
-            day = changes[start] // _CODES
-            end = bisect_left(changes, (day + 1) * _CODES, start)
+            day = (changes[start] - 1) // _CODES  # who stops talking at midnight does so on the day before
+            end = bisect_right(changes, (day + 1) * _CODES, start)
             self.days.setdefault(day, array("I")).extend([change - day * _CODES for change in changes[start:end]])
             start = end
         for day in [day for day, changes in self.days.items() if len(changes) > _DAY or day in self.busy]:
@@ -115,23 +109,31 @@ class Traffic:
 
 
 def traffic(changes: Changes, hours: Hours) -> Traffic:
-    """Go through all changes in their order."""
+    """Go through all changes, hour by hour."""
     by_hour: dict[datetime, list[int]] = {}  # the seconds talked, and the most at once
-    tally, until = [0, 0], _LONG_AGO
-    peak, when = 0, 0
-    for begin, end, level in changes.spans():
-        if level > peak:
-            peak, when = level, begin
-        start = begin
-        while start < end:
-            if start >= until:
-                tally, until = by_hour.setdefault(hours.of(start), [0, 0]), hours.until(start)
-            stop = min(end, until)
-            tally[0] += level * (stop - start)
-            tally[1] = max(level, tally[1])
-            start = stop
+    peak = when = level = 0
+    until = _LONG_AGO
+    for midnight, codes in changes.by_day():
+        times = [midnight + (code >> 1) for code in codes]
+        steps = [1 if code & 1 else -1 for code in codes]
+        levels = [*accumulate(steps, initial=level)]
+        here = 0
+        while here < len(codes):
+            begin = until if level else times[here]
+            until = min(hours.until(begin), midnight + _DAY)
+            # Who stops talking as the hour ends does so in this hour.
+            after = bisect_right(codes, 2 * (until - midnight), here)
+            tally = by_hour.setdefault(hours.of(begin), [0, 0])
+            # Everyone is taken to go on until the hour ends, and who stops before, to take the rest of it back.
+            rest = sum(map(mul, steps[here:after], times[here:after]))
+            tally[0] += until * levels[after] - begin * level - rest
+            most = max(levels[here : after + 1])
+            tally[1] = max(tally[1], most)
+            if most > peak:
+                peak, when = most, times[levels.index(most, here) - 1]
+            here, level = after, levels[after]
     return Traffic(
         Peak(peak, hours.time(when) if peak else None),
-        {hour: seconds for hour, (seconds, _) in by_hour.items()},
-        {hour: most for hour, (_, most) in by_hour.items()},
+        {hour: seconds for hour, (seconds, _) in by_hour.items() if seconds},
+        {hour: most for hour, (_, most) in by_hour.items() if most},
     )

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
+from attrs import evolve
 from calls import at
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 from infin8_async import CallDirection, Cdr
 from infin8_async.figures import Peak, Share, figures
 from infin8_async.figures._callbacks import Contacts
-from infin8_async.figures._traffic import Changes
+from infin8_async.figures._hours import Hours
+from infin8_async.figures._traffic import Changes, traffic
 
 MIDNIGHT = at("0:00:00")
 
@@ -57,8 +60,9 @@ async def test_a_day_of_more_calls_than_seconds_is_exact():
 
 @settings(max_examples=5)
 @given(st.lists(st.tuples(st.integers(-200_000, 200_000), st.integers(1, 100_000)), min_size=1, max_size=20))
-def test_days_too_busy_for_a_number_a_change_give_the_same_spans(talks):
+def test_days_too_busy_for_a_number_a_change_give_the_same_traffic(talks):
     starts, ends = [start for start, _ in talks], [start + length for start, length in talks]
+    hours = Hours(ZoneInfo("Asia/Kolkata"))  # its hours straddle midnight in UTC
     few, lots, again = Changes(), Changes(), Changes()
     few.add(starts, ends)
     times = 100_000 // len(talks)
@@ -67,9 +71,12 @@ def test_days_too_busy_for_a_number_a_change_give_the_same_spans(talks):
     again.merge(lots)
     again.merge(few)
     assert lots.busy
-    spans = list(few.spans())
-    assert list(lots.spans()) == [(start, end, times * calls) for start, end, calls in spans]
-    assert list(again.spans()) == [(start, end, (2 * times + 1) * calls) for start, end, calls in spans]
+    one = traffic(few, hours)
+    for changes, factor in ((lots, times), (again, 2 * times + 1)):
+        many = traffic(changes, hours)
+        assert many.peak == evolve(one.peak, calls=factor * one.peak.calls)
+        assert many.seconds == {hour: factor * seconds for hour, seconds in one.seconds.items()}
+        assert many.at_once == {hour: factor * calls for hour, calls in one.at_once.items()}
 
 
 @pytest.mark.parametrize("seed", range(3))

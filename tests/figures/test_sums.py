@@ -1,6 +1,7 @@
 """What holds for figures of all calls there can be."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, timedelta, timezone
 from functools import reduce
 from operator import add
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from infin8_async import BEIJING
 from infin8_async.figures import figures
+from infin8_async.figures._hours import Hours
+from infin8_async.figures._traffic import Changes, traffic
 
 zones = st.sampled_from(
     [BEIJING, UTC, *map(ZoneInfo, ("Europe/Berlin", "America/Mexico_City", "Asia/Kathmandu", "Australia/Lord_Howe"))]
@@ -76,6 +79,20 @@ def test_the_most_at_once_is_what_counting_second_by_second_finds(made, calls):
     at = {time: sum(start <= time < end for start, end in talks) for time, _ in talks}
     assert peak.calls == max(at.values(), default=0)
     assert peak.at == min((time for time, calls in at.items() if calls and calls == peak.calls), default=None)
+
+
+@given(st.lists(st.tuples(st.integers(-9_000, 9_000), st.integers(1, 9_000)), max_size=12), zones)
+def test_traffic_is_what_each_second_of_each_talk_adds_up_to(talks, zone):
+    changes, hours = Changes(), Hours(zone)
+    changes.add([start for start, _ in talks], [start + length for start, length in talks])
+    at_once = Counter(second for start, length in talks for second in range(start, start + length))
+    seconds, most = Counter(), Counter()
+    for second, calls in at_once.items():
+        hour = hours.of(second)
+        seconds[hour] += calls
+        most[hour] = max(calls, most[hour])
+    found = traffic(changes, hours)
+    assert (found.seconds, found.at_once) == (seconds, most)
 
 
 @given(some_calls, zones)

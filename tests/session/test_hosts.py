@@ -20,7 +20,7 @@ from infin8_async import CdrQuery, Infin8Session, RetryPolicy
 from infin8_async._wire.transport import cancel
 from infin8_async.testing import Sandbox
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 DAY = CdrQuery.day(date(2020, 6, 10))
 CALLS = 300
 

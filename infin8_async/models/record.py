@@ -1,0 +1,215 @@
+"""Call detail records, and what their fields may hold."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone, tzinfo
+from enum import StrEnum
+from typing import Final
+
+from attrs import field, frozen
+
+BEIJING: Final[tzinfo] = timezone(timedelta(hours=8))
+"""The platform's zone, UTC+8 all year: its records and its filters are in Beijing time."""
+
+
+def platform_text(time: datetime) -> str:
+    """A Beijing time as the platform writes it: `YYYY-MM-DD HH:MM:SS`."""
+    return time.isoformat(" ")[:19]  # strftime does not pad years before 1000
+
+
+class CallDirection(StrEnum):
+    """Which way a call went (the platform's `context`)."""
+
+    INCOMING = "callin"
+    OUTGOING = "callout"
+
+
+class CallMethod(StrEnum):
+    """
+    How a call was set up (the platform's `callmethod`).
+
+    Attributes:
+        UNLIMITED: Any method. Only useful as a filter.
+
+        EXTENSION: Between extensions.
+
+        MANUAL: Dialled by hand from an extension.
+
+        API: Started through the platform's interface.
+
+        DOUBLE: A double call through the interface: the platform calls side a first, then the called number.
+
+        PREDICTIVE: A predictive outbound call.
+
+        IVR: A voice menu or a group call.
+    """
+
+    UNLIMITED = "0"
+    EXTENSION = "1"
+    MANUAL = "2"
+    API = "3"
+    DOUBLE = "4"
+    PREDICTIVE = "5"
+    IVR = "6"
+
+
+def masked(number: str | None) -> str:
+    """A phone number for a `repr`: only its last two digits, and none of a short number."""
+    return repr(number) if not number else f"'***{number[-2:] if len(number) > 4 else ''}'"
+
+
+def _text_field(*, number: bool = False) -> str:
+    result: str = field(default="", repr=masked if number else True)
+    return result
+
+
+@frozen(kw_only=True)
+class Leg:
+    """
+    Side a of a double call: the side that is called first.
+
+    Attributes:
+        number: Who was called.
+
+        starttime: When it was dialled, in Beijing time.
+
+        answertime: When it was picked up; None if it never was.
+
+        endtime: When it ended.
+
+        duration: The platform's waiting time, in seconds.
+
+        billsec: The time talked, in seconds.
+    """
+
+    number: str = field(repr=masked)
+    starttime: datetime | None
+    answertime: datetime | None
+    endtime: datetime | None
+    duration: int
+    billsec: int
+
+
+@frozen(kw_only=True)
+class Cdr:
+    """
+    A call detail record, the bill of one phone call.
+
+    The fields have the platform's own names. If the platform sends no value, a text is `""` and a time is None. Times
+    are aware, in `BEIJING`. A `repr` masks phone numbers; the attributes hold them in full.
+
+    Attributes:
+        id: The platform's unique id of the call.
+
+        extnumber: The extension.
+
+        disnumber: The calling number.
+
+        callnumber: The called number.
+
+        context: The direction of the call; a plain string if the library does not know the value.
+
+        callmethod: How the call was set up; a plain string if the library does not know the value.
+
+        starttime: Dial time.
+
+        answertime: When the call was answered.
+
+        endtime: When it ended.
+
+        duration: The platform's "system call waiting time", in seconds.
+
+        billsec: The time talked, in seconds.
+
+        clientip: The client's address.
+
+        downloadip: The server's address.
+
+        hangupdirection: Who hung up.
+
+        anumber: Side a's number. This field and the next five only have a meaning for double calls.
+
+        astarttime: Dial time of side a.
+
+        aanswertime: When side a answered.
+
+        aendtime: When side a ended.
+
+        aduration: Side a's waiting time, in seconds.
+
+        abillsec: Side a's time talked, in seconds.
+
+        userid: Custom parameter.
+
+        memberid: Custom parameter.
+
+        extra: Every field the platform sent that is not listed here, untouched.
+    """
+
+    id: int
+    extnumber: str = _text_field()
+    disnumber: str = _text_field(number=True)
+    callnumber: str = _text_field(number=True)
+    context: CallDirection | str = ""
+    callmethod: CallMethod | str = ""
+    starttime: datetime | None = None
+    answertime: datetime | None = None
+    endtime: datetime | None = None
+    duration: int = 0
+    billsec: int = 0
+    clientip: str = _text_field()
+    downloadip: str = _text_field()
+    hangupdirection: str = _text_field()
+    anumber: str = _text_field(number=True)
+    astarttime: datetime | None = None
+    aanswertime: datetime | None = None
+    aendtime: datetime | None = None
+    aduration: int = 0
+    abillsec: int = 0
+    userid: str = _text_field()
+    memberid: str = _text_field()
+    extra: Mapping[str, object] = field(factory=dict, hash=False, repr=lambda extra: repr(sorted(extra)))
+
+    @property
+    def answered(self) -> bool:
+        """Whether anybody picked up: there is an answer time, or talk time."""
+        return self.answertime is not None or self.billsec > 0
+
+    @property
+    def talk_time(self) -> timedelta:
+        """The time talked."""
+        return timedelta(seconds=self.billsec)
+
+    @property
+    def a_leg(self) -> Leg | None:
+        """Side a of a double call. None for every other call: the platform's fields mean nothing then."""
+        if self.callmethod != CallMethod.DOUBLE:
+            return None
+        return Leg(
+            number=self.anumber,
+            starttime=self.astarttime,
+            answertime=self.aanswertime,
+            endtime=self.aendtime,
+            duration=self.aduration,
+            billsec=self.abillsec,
+        )
+
+
+@frozen
+class CdrPage:
+    """
+    One page of calls.
+
+    Attributes:
+        cdrs: The calls, in the platform's order.
+
+        page: The number of the page, from 1.
+
+        per_page: How many calls a full page holds. The platform may give fewer than were asked for.
+
+        total: How many calls the platform counted for the whole query.
+    """
+
+    cdrs: tuple[Cdr, ...]
+    page: int
+    per_page: int
+    total: int
