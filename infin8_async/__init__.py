@@ -26,6 +26,7 @@ from .models import (
     CdrPage,
     CdrQuery,
     Credentials,
+    HangupDirection,
     Leg,
     RetryPolicy,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "CheckpointError",
     "Credentials",
     "FeedReport",
+    "HangupDirection",
     "IncompleteResultError",
     "Infin8Error",
     "Infin8Session",

@@ -2,7 +2,7 @@
 
 from ._checks import check_number
 from .query import CdrQuery, Direction, Filters, Integrity, Method
-from .record import BEIJING, CallDirection, CallMethod, Cdr, CdrPage, Leg, masked, platform_text
+from .record import BEIJING, CallDirection, CallMethod, Cdr, CdrPage, HangupDirection, Leg, masked, platform_text
 from .settings import Credentials, RetryPolicy, Secret
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Credentials",
     "Direction",
     "Filters",
+    "HangupDirection",
     "Integrity",
     "Leg",
     "Method",

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import Final
 
-from ..models import CallDirection, CallMethod
+from ..models import CallDirection, CallMethod, HangupDirection
 from ._observed import Observed
 from .report import Finding, not_found_out
 
@@ -14,9 +14,6 @@ _LEAST_TALK: Final = 3  # seconds
 _NEARLY_ALL: Final = 0.95
 _A_NAME: Final = re.compile(r"[A-Za-z_](?!\w*\d{4})\w{0,39}", re.ASCII)
 _A_CODE: Final = re.compile(r"\d{1,5}", re.ASCII)
-_HANGUPS: Final = frozenset(
-    ("", "caller", "callee", "10003", "10004", "10005", "10006", "10009", "10016", "10040", "10041")
-)
 
 
 def duration_includes_talk(observed: Observed) -> Finding:
@@ -71,7 +68,7 @@ def unknown_values(observed: Observed) -> Finding:
     found = {
         "context": Counter(cdr.context for cdr in calls if not isinstance(cdr.context, CallDirection)),
         "callmethod": Counter(cdr.callmethod for cdr in calls if not isinstance(cdr.callmethod, CallMethod)),
-        "hangupdirection": Counter(cdr.hangupdirection for cdr in calls if cdr.hangupdirection not in _HANGUPS),
+        "hangupdirection": Counter(cdr.hangupdirection for cdr in calls if not isinstance(cdr.hangup, HangupDirection)),
     }
     for values in found.values():
         values.pop("", None)

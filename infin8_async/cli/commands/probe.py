@@ -78,6 +78,14 @@ async def probe(
 
 
 def _check(file: Path | None) -> None:
+    """
+    Look whether a file can be written, before minutes go by.
+
+    Raises:
+        UsageError: It can't.
+    """
+    if file is not None and not file.absolute().parent.is_dir():
+        raise UsageError(f"--json {file}: there is no such folder")
     if file is not None and file.exists() and not file.is_file():
         raise UsageError(f"--json {file}: exists and is not a regular file")
 
