@@ -1,4 +1,4 @@
-"""The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `sandbox`, `probe`."""
+"""The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `probe`, `sandbox`."""
 
 from importlib.metadata import version
 
@@ -27,7 +27,7 @@ app = App(
     print_error=False,
     result_action="return_value",
 )
-for command in (pull, count, report, sync, audit, follow, sandbox, probe):
+for command in (pull, count, report, sync, audit, follow, probe, sandbox):
     app.command(command)
 
 

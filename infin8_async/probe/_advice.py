@@ -43,7 +43,8 @@ def _rate(value: str) -> str | None:
 def _https(value: str) -> str | None:
     if value != "answers":
         return None
-    return "export INFIN8_BASE_URL=https://…  # the same host by https: key and calls are encrypted on their way"
+    host = "host=${INFIN8_BASE_URL:-http://platform.infin8linx.com}"
+    return f"{host}; export INFIN8_BASE_URL=https://${{host#http://}}  # key and calls are encrypted on their way"
 
 
 def _skew(value: str) -> str | None:

@@ -25,6 +25,7 @@ _MOST_LOOKS: Final = 8  # at one window
 _MOST_TRIALS: Final = 8
 _LEAST_TRIALS: Final = 4
 _LIVE: Final = timedelta(minutes=15)
+_AHEAD: Final = timedelta(days=1)  # of now, for calls that are still to come
 _LIVE_LOOKS: Final = 12
 _QUIET: Final = 5  # looks without a change, after which no more is expected
 
@@ -37,13 +38,14 @@ async def gather(asker: Asker, query: CdrQuery | None) -> Observed:
         Infin8Error: Not even the first request was answered.
     """
     observed = Observed(asker.looks)
+    closed = query is not None and query.endtime is not None
     try:
         query = await _wide(asker, observed, query)
         await _base(asker, observed, query)
         await _trials(asker, observed, query)
         await _small_pages(asker, observed, query)
         await _larger_pages(asker, observed, query)
-        await _live(asker, observed, query)
+        await _live(asker, observed, query if closed else evolve(query, endtime=query.ends[1] + _AHEAD))
         observed.https = await asker.look(query, rows=1, https=True)
     except StoppedError as stop:
         observed.stopped = str(stop)

@@ -6,7 +6,7 @@ is an experiment: what comes rules some of them out.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -75,7 +75,7 @@ class Timelines:
             self._times[name] = [time for time, _ in line]
             self._ids[name] = [call for _, call in line]
 
-    def given(self, rule: Rule, start: datetime, end: datetime) -> Collection[int]:
+    def given(self, rule: Rule, start: datetime, end: datetime) -> frozenset[int]:
         """The ids of the calls that a window gives by a rule."""
         if rule.time == NO_TIME:
             return self._known
@@ -106,8 +106,7 @@ def next_trial(observed: Observed, query: CdrQuery, *, most_rows: int) -> CdrQue
     windows = [
         (start, end) for start, end in lines.windows() if first <= start < end <= last and (start, end) not in asked
     ]
-    left = possible(observed)
-    for rules in ([rule for rule in RULES if rule in left], RULES):
+    for rules in (possible(observed, lines), RULES):
         best, most = None, 1
         for window in windows:
             given = {rule: lines.given(rule, *window) for rule in rules}
@@ -120,20 +119,18 @@ def next_trial(observed: Observed, query: CdrQuery, *, most_rows: int) -> CdrQue
     return None
 
 
-def possible(observed: Observed) -> Mapping[Rule, int]:
-    """The rules that explain every trial, and how many calls came in those trials."""
-    trials = [look for look in observed.trials if look.page is not None]
-    rows = sum(len(look.cdrs) for look in trials)
-    known = observed.known
-    return {rule: rows for rule in RULES if all(_explains(rule, look, known, observed) for look in trials)}
+def possible(observed: Observed, lines: Timelines | None = None) -> Collection[Rule]:
+    """The rules that explain every trial."""
+    lines = lines or Timelines(observed.known)
+    return [rule for rule in RULES if all(_explains(rule, look, lines, observed) for look in _answered(observed))]
 
 
-def _explains(rule: Rule, look: Look, known: Sequence[Cdr], observed: Observed) -> bool:
+def _explains(rule: Rule, look: Look, lines: Timelines, observed: Observed) -> bool:
     """Whether every call that came belongs into the window, and every known call that belongs into it came."""
     if not all(rule.holds(cdr, look.query) for cdr in look.cdrs):
         return False
     if len(look.cdrs) >= look.total or observed.short(look):
-        return {cdr.id for cdr in known if rule.holds(cdr, look.query)} <= set(look.ids)
+        return lines.given(rule, *look.query.ends) <= set(look.ids)
     return rule.time != NO_TIME or alike(look.ids, observed.wide[0].ids)
 
 
@@ -163,15 +160,16 @@ def bounds(observed: Observed) -> Finding:
 
 def _shown(observed: Observed) -> Collection[Rule] | Finding:
     """The rules that are possible, if there is something to go by."""
-    trials = [look for look in observed.trials if look.page is not None]
-    rules = possible(observed)
+    trials = _answered(observed)
     if len(trials) < _LEAST_TRIALS or sum(len(look.cdrs) for look in trials) < _LEAST_ROWS:
         return not_found_out(f"{_trials(observed)}: too little to go by")
-    if not rules:
-        return not_found_out(f"{_trials(observed)} fit none of {', '.join(TIMES)} and {NO_TIME}")
-    return rules
+    return possible(observed) or not_found_out(f"{_trials(observed)} fit none of {', '.join(TIMES)} and {NO_TIME}")
+
+
+def _answered(observed: Observed) -> list[Look]:
+    return [look for look in observed.trials if look.page is not None]
 
 
 def _trials(observed: Observed) -> str:
-    trials = [look for look in observed.trials if look.page is not None]
+    trials = _answered(observed)
     return f"{len(trials)} short windows with {sum(len(look.cdrs) for look in trials)} calls"

@@ -1,7 +1,7 @@
 """What a probe has found out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final, Self
 
 from attrs import evolve, field, frozen
 
@@ -56,11 +56,17 @@ class ProbeReport:
         findings = {name: {"value": it.value, "evidence": it.evidence} for name, it in self.findings.items()}
         return {"findings": findings, "advice": list(self.advice)}
 
-    def known(self, name: str) -> str | None:
-        """The value of a finding; None if it was not found out."""
-        finding = self.findings.get(name)
-        return finding.value if finding is not None and finding.found else None
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """
+        The report of a file that `infin8 probe --json` wrote, such as that of a bug report.
 
-    def with_findings(self, findings: Mapping[str, Finding], *, requests: int) -> "ProbeReport":
+        Raises:
+            KeyError: It is no such document.
+        """
+        findings = {name: Finding(it["value"], it["evidence"]) for name, it in document["findings"].items()}
+        return cls(findings, document["advice"])
+
+    def with_findings(self, findings: Mapping[str, Finding], *, requests: int) -> Self:
         """This report with some findings added or replaced, and *requests* more requests."""
         return evolve(self, findings={**self.findings, **findings}, requests=self.requests + requests)

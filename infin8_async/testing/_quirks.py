@@ -29,7 +29,9 @@ def _undocumented(_: object, attribute: "Attribute[tuple[str, ...]]", names: tup
         raise ValueError(f"{attribute.name} are some of {', '.join(UNDOCUMENTED)}, not {', '.join(names)}")
 
 
-def _number(*, least: float, whole: bool = False) -> Callable[[object, "Attribute[Any]", float | None], None]:
+def a_number(*, least: float, whole: bool = False) -> Callable[[object, "Attribute[Any]", float | None], None]:
+    """A validator that names the number it refuses. None is taken."""
+
     def check(_: object, attribute: "Attribute[Any]", value: float | None) -> None:
         if value is not None:
             check_number(attribute.name, value, least=least, whole=whole)
@@ -87,6 +89,6 @@ class Quirks:
     repeated_ids: bool = False
     compression: Compression = field(default="none", validator=validators.in_(get_args(Compression)))
     keep_alive: bool = True
-    clock_skew: float = field(default=0.0, validator=_number(least=-1e9))
-    workers: int | None = field(default=None, validator=_number(least=1, whole=True))
-    rate_limit: int | None = field(default=None, validator=_number(least=1, whole=True))
+    clock_skew: float = field(default=0.0, validator=a_number(least=-1e9))
+    workers: int | None = field(default=None, validator=a_number(least=1, whole=True))
+    rate_limit: int | None = field(default=None, validator=a_number(least=1, whole=True))

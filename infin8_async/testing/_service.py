@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf
-from typing import Final
+from typing import Final, get_args
 
 from attrs import define, field
+from attrs.validators import in_
 from msgspec import Raw, json
 
 from ._calls import Call
 from ._platform import MESSAGES, SandboxRequest, refusal
-from ._quirks import Echo, Quirks
+from ._quirks import Echo, Quirks, a_number
 from ._store import Bounds, Compared, Selection, Store, select
 
 PARAMETER_ERROR: Final = 1001
@@ -33,11 +34,11 @@ class Service:
     """
 
     store: Store
-    bounds: Bounds
-    compares: Compared
-    max_per_page: int
+    bounds: Bounds = field(validator=in_(get_args(Bounds)))
+    compares: Compared = field(validator=in_(get_args(Compared)))
+    max_per_page: int = field(validator=a_number(least=1, whole=True))
     snapshot: bool
-    count_age: float
+    count_age: float = field(validator=a_number(least=0))
     unreadable: set[int]
     quirks: Quirks
     _counts: dict[Selection, tuple[float, int]] = field(factory=dict, init=False)

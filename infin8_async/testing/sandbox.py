@@ -3,27 +3,26 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta
-from random import Random
+from datetime import date
 from types import TracebackType
-from typing import Final, Self, get_args
+from typing import Final, Self
 
 from aiohttp import web
 from msgspec import json
 
-from ..models import BEIJING, Credentials, check_number
-from ._calls import COLUMNS, Call, history, make_call
+from ..models import Credentials, check_number
+from ._calls import Call
+from ._centre import Centre
 from ._faults import Faults, suffer
 from ._like import Findings, options_like
 from ._platform import SandboxRequest, check, refusal
 from ._quirks import Quirks
 from ._server import Server
 from ._service import Service, decode_call
-from ._store import Bounds, Compared, Order, Store, Ties
+from ._store import Bounds, Compared, Order, Ties
 
 _CREDENTIALS: Final = Credentials("sandbox-app", "sandbox-key", username="sandbox", ip="127.0.0.1")
 _NO_QUIRKS: Final = Quirks()
-_FIRST_DAY: Final = date(2020, 6, 10)
 
 OnRequest = Callable[[SandboxRequest], Awaitable[None] | None]
 Latency = float | Callable[[SandboxRequest], float]
@@ -120,39 +119,18 @@ class Sandbox(Faults):
         quirks: Quirks = _NO_QUIRKS,
         port: int = 0,
     ) -> None:
-        check_number("calls", calls, least=0, whole=True)
-        check_number("days", days, least=1, whole=True)
-        check_number("max_per_page", max_per_page, least=1, whole=True)
         check_number("live", live, least=0)
-        check_number("count_age", count_age, least=0)
         if between is not None and snapshot:
             raise ValueError("between needs snapshot=False: in a snapshot nothing comes between count and rows")
-        for name, value, choices in (
-            ("order", order, Order),
-            ("ties", ties, Ties),
-            ("bounds", bounds, Bounds),
-            ("compares", compares, Compared),
-        ):
-            if value not in get_args(choices):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(choices))}, not {value!r}")
-        first = start or _FIRST_DAY
         super().__init__()
-        midnight = datetime(first.year, first.month, first.day, tzinfo=BEIJING)
         self.credentials = credentials
         self.on_request = on_request
         self.between = between
         self.latency = latency
         self.unreadable = set(unreadable)
-        self._store = Store(
-            history(seed, calls, midnight, days, quirks),
-            order=order,
-            ties=ties,
-            seed=seed,
-            unknown_fields=quirks.unknown_fields,
-            repeated=quirks.repeated_ids,
-        )
+        self._centre = Centre(calls, days=days, start=start, seed=seed, order=order, ties=ties, quirks=quirks)
         self._service = Service(
-            self._store,
+            self._centre.store,
             bounds=bounds,
             compares=compares,
             max_per_page=max_per_page,
@@ -163,8 +141,6 @@ class Sandbox(Faults):
         )
         self._server = Server(self._answer, quirks, port=port)
         self._quirks = quirks
-        self._midnight = midnight
-        self._chance = Random(seed)  # noqa: S311  # believable, not secret
         self._live = live
         self._permitted = permitted
         self._ringing: asyncio.Task[None] | None = None
@@ -221,7 +197,7 @@ class Sandbox(Faults):
         return self._server.connections
 
     def __len__(self) -> int:
-        return self._store.count(self._service.select({}))
+        return self._centre.store.count(self._service.select({}))
 
     def rows(self, **filters: str) -> Iterator[Call]:
         """
@@ -230,7 +206,7 @@ class Sandbox(Faults):
         Args:
             filters: Any of the platform's filters under its names, `starttime` and `endtime` included.
         """
-        return map(decode_call, self._store.rows(self._service.select(filters)))
+        return map(decode_call, self._centre.store.rows(self._service.select(filters)))
 
     def ids(self, **filters: str) -> list[int]:
         """The ids of the calls, in the platform's order; filters as for `rows`."""
@@ -247,12 +223,7 @@ class Sandbox(Faults):
         Returns:
             The id of the call.
         """
-        if unknown := fields.keys() - set(COLUMNS):
-            raise ValueError(f"no fields of the platform: {', '.join(sorted(unknown))}")
-        newest = self._store.newest() or self._midnight
-        given = fields.get("starttime")
-        dialled = datetime.fromisoformat(str(given)) if given else newest + timedelta(seconds=1)
-        return self._store.add(self._made(dialled) | fields)
+        return self._centre.add(fields)
 
     def remove_call(self, call: int) -> None:
         """
@@ -261,7 +232,7 @@ class Sandbox(Faults):
         Raises:
             KeyError: There is no such call.
         """
-        if not self._store.remove(call):
+        if not self._centre.store.remove(call):
             raise KeyError(call)
 
     async def wait_for_requests(self, count: int) -> None:
@@ -271,7 +242,7 @@ class Sandbox(Faults):
     async def __aenter__(self) -> Self:
         await self._server.start()
         if self._live:
-            self._ringing = asyncio.get_running_loop().create_task(self._ring())
+            self._ringing = asyncio.get_running_loop().create_task(self._centre.ring(self._live))
         return self
 
     async def __aexit__(
@@ -286,18 +257,6 @@ class Sandbox(Faults):
             self._ringing.cancel()
             await asyncio.wait([self._ringing])
         await self._server.aclose()
-
-    async def _ring(self) -> None:
-        """Add calls that end about now, *live* of them a second."""
-        while True:
-            await asyncio.sleep(self._chance.expovariate(self._live))
-            now = datetime.now(BEIJING)
-            call = self._made(now)
-            ended, dialled = (datetime.fromisoformat(str(call[name])) for name in ("endtime", "starttime"))
-            self._store.add(self._made(now - (ended - dialled)))
-
-    def _made(self, dialled: datetime) -> Call:
-        return make_call(self._chance, dialled, self._quirks)
 
     async def _answer(self, http: web.Request, request: SandboxRequest) -> web.StreamResponse:
         await _act(self.on_request, request)

@@ -8,7 +8,7 @@ from cyclopts import CycloptsError
 from infin8_async.cli import DONE
 from infin8_async.cli.app import app
 from infin8_async.cli.options import UsageError
-from infin8_async.probe import NOT_FOUND_OUT
+from infin8_async.probe import NOT_FOUND_OUT, ProbeReport
 from infin8_async.probe._probe import FINDINGS
 
 
@@ -27,6 +27,7 @@ def test_it_prints_a_table_and_writes_a_file_for_a_bug_report(tmp_path, capfd, m
     assert list(report["findings"]) == list(FINDINGS)
     assert report["findings"]["order"]["value"] == "newest"
     assert all(it.keys() == {"value", "evidence"} for it in report["findings"].values())
+    assert ProbeReport.from_dict(report).to_dict() == report
     for name, it in report["findings"].items():
         line = next(line for line in shown.splitlines() if line.startswith(f"{name} "))
         assert it["value"] in line
