@@ -17,7 +17,7 @@ BEHAVIOURS: Mapping[str, Sequence[object]] = {
     "ties": ["stable", "unstable"],
     "bounds": ["[]", "[)", "(]", "()"],
     "time_compared": ["starttime", "answertime", "endtime", "none"],
-    "largest_page": ["120", "200"],
+    "largest_page": ["60", "110"],
     "page_cap": ["echoed", "silent"],
     "page_zero": ["empty", "first", "last", "error"],
     "page_beyond_end": ["empty", "first", "last", "error"],
@@ -46,12 +46,12 @@ class Value:
         self.value = value
 
 
-def sandbox_like(values: Mapping[str, object], *, seed: int = 0, calls: int = 420) -> Sandbox:
+def sandbox_like(values: Mapping[str, object], *, seed: int = 0, calls: int = 240) -> Sandbox:
     """A sandbox that behaves so, with calls of which some tie, and whose ids follow none of their times."""
     return filled(Sandbox.like(Told(values), 0, seed=seed), seed, calls)
 
 
-def filled(sandbox: Sandbox, seed: int = 0, calls: int = 420) -> Sandbox:
+def filled(sandbox: Sandbox, seed: int = 0, calls: int = 240) -> Sandbox:
     seconds = [13 * (number // 3) for number in range(calls)]
     random.Random(seed).shuffle(seconds)
     for second in seconds:

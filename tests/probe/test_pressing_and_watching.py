@@ -95,7 +95,7 @@ class TestWatch:
     def test_a_quiet_account_shows_nothing(self):
         report = run(self.watched(filled(Sandbox(0)), query=DAY))
         assert report.findings["lateness"].value == NOT_FOUND_OUT
-        assert "of 420 calls 0 changed, 0 vanished" in report.findings["lateness"].evidence
+        assert "of 240 calls 0 changed, 0 vanished" in report.findings["lateness"].evidence
 
     def test_calls_that_change_and_vanish_are_counted(self):
         def change(request):
@@ -111,7 +111,7 @@ class TestWatch:
 
     def test_more_calls_than_a_page_are_read_in_pages(self):
         report = run(self.watched(filled(Sandbox(0, max_per_page=100)), query=DAY, minutes=2))
-        assert "of 420 calls" in report.findings["lateness"].evidence
+        assert "of 240 calls" in report.findings["lateness"].evidence
 
     def test_if_no_query_is_given_it_watches_no_more_than_fits_on_a_page(self):
         today = datetime.now(BEIJING)
