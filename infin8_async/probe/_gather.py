@@ -1,7 +1,6 @@
 """The awaiting half: what is looked at, in which order. What it means is decided elsewhere."""
 
 from datetime import datetime, timedelta
-from itertools import repeat
 from typing import Final
 
 from attrs import evolve
@@ -21,7 +20,8 @@ _ENOUGH: Final = 300  # calls
 _TOO_MANY: Final = 50_000  # calls, past which a pull divides its window
 _SPANS: Final = (1, 7, 30)  # days
 _NARROWINGS: Final = 4
-_MOST_LOOKS: Final = 8  # at one window
+_LEAST_LOOKS: Final = 3  # at one window
+_MOST_LOOKS: Final = 8
 _MOST_TRIALS: Final = 8
 _LEAST_TRIALS: Final = 4
 _LIVE: Final = timedelta(minutes=15)
@@ -41,7 +41,7 @@ async def gather(asker: Asker, query: CdrQuery | None) -> Observed:
     closed = query is not None and query.endtime is not None
     try:
         query = await _wide(asker, observed, query)
-        await _base(asker, observed, query)
+        await _base(asker, observed)
         await _trials(asker, observed, query)
         await _small_pages(asker, observed, query)
         await _larger_pages(asker, observed, query)
@@ -73,33 +73,35 @@ def _there(look: Look) -> Look:
     return look
 
 
-async def _base(asker: Asker, observed: Observed, query: CdrQuery) -> None:
-    """Look at one window that fits on a page until it is clear in which order its calls come."""
-    window, first = query, observed.wide[0]
-    times = sorted(cdr.starttime for cdr in first.cdrs if cdr.starttime is not None)
-    share = 0.5
-    for _ in range(_NARROWINGS):
-        if len(first.cdrs) >= first.total or not times:
-            break
-        edge = int(len(times) * (1 - share) / 2)
-        start, end = times[edge], times[-1 - edge]
-        if not query.ends[0] <= start < end <= query.ends[1]:
-            break
-        window = evolve(query, starttime=start, endtime=end)
-        first = await asker.look_surely(window, rows=_PAGE)
-        share *= min(0.5, 0.5 * len(times) / max(1, first.total))
-    if len(first.cdrs) < first.total:  # windows do not matter to this platform, or too many calls have one time
-        window, first = query, observed.wide[0]
+async def _base(asker: Asker, observed: Observed) -> None:
+    """Look at one window that fits on a page, until it is clear in which order its calls come."""
+    first = await _fitting(asker, observed.wide[0])
     observed.base.append(first)
-    for _ in repeat(None, 2):
-        observed.base.append(await asker.look_surely(window, rows=_PAGE))
-    needed = looks_needed(observed)
-    if first.cdrs and first.total <= len(first.cdrs):
+    for _ in range(_LEAST_LOOKS - 1):
+        observed.base.append(await asker.look_surely(first.query, rows=_PAGE))
+    if 0 < first.total <= len(first.cdrs):
         size = border(observed)
-        upper = await asker.look_surely(window, 1, size)
-        observed.halves.append((upper, await asker.look_surely(window, 2, size)))
-    while len(observed.base) - 1 < min(needed, _MOST_LOOKS):
-        observed.base.append(await asker.look_surely(window, rows=_PAGE))
+        upper = await asker.look_surely(first.query, 1, size)
+        observed.halves.append((upper, await asker.look_surely(first.query, 2, size)))
+    while len(observed.base) <= min(looks_needed(observed), _MOST_LOOKS):
+        observed.base.append(await asker.look_surely(first.query, rows=_PAGE))
+
+
+async def _fitting(asker: Asker, wide: Look) -> Look:
+    """A look at as much of the query as fits on a page; the first look if nothing does."""
+    times = sorted(cdr.starttime for cdr in wide.cdrs if cdr.starttime is not None)
+    look, share = wide, 0.5
+    for _ in range(_NARROWINGS):
+        if look.page is not None and len(look.cdrs) >= look.total:
+            return look
+        edge = int(len(times) * (1 - share) / 2)
+        window = times[edge : len(times) - edge]
+        if not window or not wide.query.ends[0] <= window[0] < window[-1] <= wide.query.ends[1]:
+            break
+        look = await asker.look_surely(evolve(wide.query, starttime=window[0], endtime=window[-1]), rows=_PAGE)
+        # The calls of a page lie next to each other or are scattered over the query: the count of a part shows which.
+        share *= min(0.5, 0.5 * len(times) / max(1, look.total))
+    return wide  # windows do not matter to this platform, or too many calls have one time
 
 
 async def _trials(asker: Asker, observed: Observed, query: CdrQuery) -> None:

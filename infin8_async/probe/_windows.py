@@ -107,16 +107,23 @@ def next_trial(observed: Observed, query: CdrQuery, *, most_rows: int) -> CdrQue
         (start, end) for start, end in lines.windows() if first <= start < end <= last and (start, end) not in asked
     ]
     for rules in (possible(observed, lines), RULES):
-        best, most = None, 1
-        for window in windows:
-            given = {rule: lines.given(rule, *window) for rule in rules}
-            timed = [ids for rule, ids in given.items() if rule.time != NO_TIME]
-            different = len(set(given.values()))
-            if different > most and 0 < max(map(len, timed), default=0) <= most_rows:
-                best, most = window, different
-        if best is not None:
+        scores = {window: _tells(rules, lines, *window, most_rows=most_rows) for window in windows}
+        best = max(scores, key=scores.__getitem__, default=None)
+        if best is not None and scores[best][1] > 1:
             return evolve(query, starttime=best[0], endtime=best[1])
     return None
+
+
+def _tells(
+    rules: Collection[Rule], lines: Timelines, start: datetime, end: datetime, *, most_rows: int
+) -> tuple[bool, int]:
+    """How well a window tells rules apart: does it have calls by each of them, and in how many ways does it differ?"""
+    given = {rule: lines.given(rule, start, end) for rule in rules}
+    sizes = [len(ids) for rule, ids in given.items() if rule.time != NO_TIME]
+    if max(sizes, default=0) > most_rows:
+        return False, 0
+    different = len(set(given.values()))
+    return different > 1 and min(sizes, default=0) > 0, different
 
 
 def possible(observed: Observed, lines: Timelines | None = None) -> Collection[Rule]:

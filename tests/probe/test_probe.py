@@ -30,7 +30,9 @@ from platforms import (
 from profiles import THOROUGH
 
 from infin8_async import (
+    BEIJING,
     AuthenticationError,
+    CdrQuery,
     Credentials,
     Infin8Session,
     ParameterError,
@@ -91,6 +93,18 @@ def test_counts_that_lag_are_told_from_those_that_agree_by_new_calls(count_age, 
     # Calls that come meanwhile mislead nobody.
     found = {name: {value} for name, value in {"order": "newest", "time_compared": "starttime", "bounds": "[]"}.items()}
     assert differences(report, found) == {}
+
+
+def test_of_a_query_without_an_end_calls_count_that_are_dialled_meanwhile():
+    def ring(request):
+        sandbox.add_call(starttime=f"{datetime.now(BEIJING) + timedelta(minutes=5):%Y-%m-%d %H:%M:%S}")
+
+    async def main():
+        async with sandbox, session_of(sandbox) as session:
+            return await probe(session, query=CdrQuery("2020-06-10 00:00:00"))
+
+    sandbox = filled(Sandbox(0, on_request=ring))
+    assert run(main()).findings["counts"].value == "agree"
 
 
 def test_counts_of_a_list_that_stands_still_show_nothing():
