@@ -76,7 +76,7 @@ class Observed:
 
     @property
     def repeats_itself(self) -> bool:
-        """Whether the same question gets about the same rows: if not, no row shows anything."""
+        """Whether the same question gets about the same calls each time."""
         pairs = list(zip(self.base, self.base[1:], strict=False))
         return bool(pairs) and all(alike(one.ids, other.ids) for one, other in pairs)
 

@@ -51,6 +51,22 @@ FINDINGS: Final[Mapping[str, Callable[[Observed], Finding]]] = {
 }
 """Each finding, and what decides it from what was seen."""
 
+_OF_ONE_LIST: Final = frozenset(
+    (
+        "order",
+        "ties",
+        "bounds",
+        "time_compared",
+        "largest_page",
+        "page_cap",
+        "page_zero",
+        "page_beyond_end",
+        "counts",
+        "ids",
+    )
+)
+"""Findings that need a platform with one list of calls: one that answers at random shows nothing of the kind."""
+
 
 async def probe(
     session: Infin8Session, *, query: CdrQuery | None = None, most_requests: int = 120, rate: float = 2.0
@@ -87,10 +103,20 @@ async def probe(
 
 def decide(observed: Observed) -> ProbeReport:
     """What follows from what was seen."""
-    findings = {}
-    for name, find in FINDINGS.items():
-        finding = find(observed)
-        if observed.stopped and not finding.found:
-            finding = not_found_out(f"{finding.evidence}; {observed.stopped}")
-        findings[name] = finding
+    findings = {name: _decided(name, observed) for name in FINDINGS}
     return ProbeReport(findings, advice(findings), requests=len(observed.looks))
+
+
+def _decided(name: str, observed: Observed) -> Finding:
+    if name in _OF_ONE_LIST and not observed.repeats_itself:
+        asked = len(observed.base)
+        finding = not_found_out(
+            f"the same question was asked {asked} times, and did not get the same calls each time"
+            if asked > 1
+            else "no question was asked twice"
+        )
+    else:
+        finding = FINDINGS[name](observed)
+    if observed.stopped and not finding.found:
+        return not_found_out(f"{finding.evidence}; {observed.stopped}")
+    return finding

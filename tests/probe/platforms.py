@@ -86,7 +86,7 @@ def expected(values: Mapping[str, object]) -> dict[str, set[str]]:
             may[name] |= {NOT_FOUND_OUT}
         if values["time_compared"] == "none":
             # Each answer is some of all calls: nobody can tell it from chance.
-            for name in ("order", "ties", "time_compared", "ids"):
+            for name in ("order", "ties", "time_compared", "ids", "largest_page", "page_cap"):
                 may[name] |= {NOT_FOUND_OUT}
     return may
 
