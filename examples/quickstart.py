@@ -9,18 +9,21 @@ import asyncio
 import sys
 from datetime import datetime, timedelta
 
-from infin8_async import BEIJING, CdrQuery, Infin8Session
+from infin8_async import BEIJING, CdrQuery, Infin8Error, Infin8Session
 from infin8_async.testing import Sandbox
 
 
 async def main(session: Infin8Session) -> None:
-    """Print the calls as they come, and a sum at the end."""
+    """Print the calls as they come, and a sum at the end if all have come."""
     yesterday = datetime.now(BEIJING).date() - timedelta(days=1)
     talked = timedelta()
     async with session, session.cdrs(CdrQuery.day(yesterday, context="callout")) as calls:
-        async for cdr in calls:
-            talked += cdr.talk_time
-            print(cdr.id, cdr.starttime, cdr.extnumber, "answered" if cdr.answered else "missed", cdr.talk_time)
+        try:
+            async for cdr in calls:
+                talked += cdr.talk_time
+                print(cdr.id, cdr.starttime, cdr.extnumber, "answered" if cdr.answered else "missed", cdr.talk_time)
+        except Infin8Error as error:
+            sys.exit(f"no sum, as calls are missing: {error}")
     report = calls.report
     print(f"{report.received} calls, {talked} talked, complete: {report.complete}")
 

@@ -10,7 +10,6 @@ that goes away ends it: the handler is cancelled, and with it every request to t
 from collections.abc import AsyncIterator
 
 from aiohttp import web
-from attrs import asdict
 from msgspec import json
 
 from infin8_async import CdrQuery, Infin8Error, Infin8Session
@@ -32,7 +31,7 @@ async def calls(request: web.Request) -> web.StreamResponse:
             async for page in stream.pages():
                 if not response.prepared:
                     await response.prepare(request)
-                await response.write(b"".join(json.encode(asdict(cdr)) + b"\n" for cdr in page.cdrs))
+                await response.write(b"".join(json.encode(cdr.to_dict()) + b"\n" for cdr in page.cdrs))
         except Infin8Error as error:
             if not response.prepared:
                 raise web.HTTPBadGateway(text=str(error)) from error

@@ -36,7 +36,7 @@ async def main(url: str) -> None:
         await store.follow(session, CdrQuery(datetime.now(BEIJING) - LOOKBACK), lookback=LOOKBACK, landed=landed)
 
 
-async def until_told_to_stop(url: str) -> None:
+async def until_stopped(url: str) -> None:
     """Run `main` until Ctrl-C or SIGTERM."""
     working = asyncio.ensure_future(main(url))
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -46,4 +46,4 @@ async def until_told_to_stop(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(until_told_to_stop(os.environ.get("DATABASE_URL", "sqlite:///calls.db")))
+    asyncio.run(until_stopped(os.environ.get("DATABASE_URL", "sqlite:///calls.db")))

@@ -40,7 +40,7 @@ class SessionOptions(TypedDict, total=False):
 
 class Infin8Session:
     """
-    The platform, for the time of an `async with` block.
+    The platform, for the time of an `async with` block, or from `open` to `aclose`.
 
     Args:
         credentials: Who is asking.
@@ -50,7 +50,7 @@ class Infin8Session:
         concurrency: The most requests in flight at once for the whole session, and the most pages read ahead of the
             reader of one stream.
 
-        per_page: How many calls to ask for in one request. The platform may give fewer; every row comes all the same.
+        per_page: How many calls to ask for in one request. The platform may give fewer; you still get every row.
 
         timeout: Seconds for one request, from connecting to the last byte of the body. The wait for one of few
             connections of your own *http_session* is not part of it.
@@ -63,7 +63,7 @@ class Infin8Session:
             Without one the session makes its own on entry and closes it on exit.
 
     Raises:
-        ValueError: A number that makes no sense, or a base URL that is none.
+        ValueError: A number makes no sense, or the base URL is not an http or https address.
     """
 
     def __init__(
@@ -112,6 +112,11 @@ class Infin8Session:
         if base_url := os.environ.get("INFIN8_BASE_URL"):
             options.setdefault("base_url", base_url)
         return cls(Credentials.from_env(), **options)
+
+    def __repr__(self) -> str:
+        sent = 0 if self._transport is None else self._transport.requests
+        state = "closed" if self._closed else "not open" if self._transport is None else "open"
+        return f"<Infin8Session {self._url.origin()}: {state}, {sent} requests sent>"
 
     @property
     def credentials(self) -> Credentials:
@@ -172,15 +177,15 @@ class Infin8Session:
         A call that appears when another one is removed leaves the count as it was. It is found when its time leaves
         the lookback at the latest: everything is read once more before it is forgotten.
 
-        Time is the platform's, as its answers tell it: the clock of this machine may be wrong.
+        The feed goes by the platform's clock, which it reads from the answers. This machine's clock may be wrong.
 
         A poll that fails is logged and made good by the next, after a growing pause, as is one that can't be complete.
 
         Args:
-            query: What to filter by, and from when on. Without an end it goes on for ever; with one, until *lookback*
-                has passed since.
+            query: What to filter by, and where to start. Without an end the feed goes on for ever; with one it ends
+                when *lookback* has passed since.
 
-            interval: From one poll to the next, while the reader waits.
+            interval: The time from one poll to the next, while the reader waits.
 
             lookback: How long after its dial time a call may appear. One that takes longer is lost; `report.lateness`
                 tells how close they come. As many ids are remembered as there are calls in that time.
@@ -191,14 +196,14 @@ class Infin8Session:
         Returns:
             A feed, which raises while it is read:
 
-            - `PlatformError`, but for code 1000, where the platform refuses,
-            - `ResponseError` where a call can't be read,
-            - `CheckpointError` where the checkpoint is damaged, that of other credentials or filters, of a newer
-              version, or in use by another feed,
-            - `OSError` where its file can't be read or written.
+            - `PlatformError` if the platform refuses with any code but 1000, after which the feed tries again,
+            - `ResponseError` if a call can't be read,
+            - `CheckpointError` if the checkpoint is damaged, in use by another feed, of a newer version, or belongs to
+              other credentials or filters,
+            - `OSError` if its file can't be read or written.
 
         Raises:
-            ValueError: An interval or a lookback that is no length of time.
+            ValueError: The interval or the lookback is not positive.
         """
         transport = self._entered()
         if isinstance(checkpoint, str | os.PathLike):
@@ -280,7 +285,13 @@ class Infin8Session:
         transport = self._entered()
         return await transport.wait_for(transport.fetch(query, number, per_page, Tally()))
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> Self:
+        """
+        Open the session without a block, in a notebook for example, and return it. `aclose` ends it.
+
+        Raises:
+            RuntimeError: It was opened before, or *http_session* belongs to another event loop.
+        """
         if self._closed or self._transport is not None:
             raise RuntimeError(f"this session is {'closed' if self._closed else 'open already'}: make a new one")
         loop = asyncio.get_running_loop()
@@ -307,6 +318,9 @@ class Infin8Session:
         )
         return self
 
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -332,7 +346,7 @@ class Infin8Session:
         if self._closed:
             raise RuntimeError("this session is closed: make a new one")
         if self._transport is None:
-            raise RuntimeError("this session is not open: use it inside 'async with Infin8Session(…) as session:'")
+            raise RuntimeError("this session is not open: use 'async with session:' or 'await session.open()'")
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("this session belongs to another event loop: make one for each asyncio.run()")
         return self._transport

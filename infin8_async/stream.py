@@ -3,15 +3,13 @@
 from collections.abc import AsyncGenerator, Iterator
 from itertools import islice
 from operator import length_hint
-from types import TracebackType
-from typing import NoReturn, Self
 
 from attrs import frozen
 
 from ._pull.scan import Scan
-from ._reader import OneReader
+from ._reader import OneReader, Reading
 from ._wire.transport import Tally
-from .models import Cdr, CdrPage
+from .models import Cdr, CdrPage, window_text
 
 
 @frozen(kw_only=True)
@@ -52,7 +50,7 @@ class StreamReport:
     certified: bool
 
 
-class CdrStream:
+class CdrStream(Reading[Cdr]):
     """
     The calls that answer a query: a one-shot asynchronous iterator of `Cdr`, in the platform's order.
 
@@ -61,7 +59,7 @@ class CdrStream:
     under way after a `break` (never more than the session's *concurrency* pages) ends with the session.
 
     An error is raised after every row of the pages before it was given, and ends the stream, as does the cancellation
-    of the reader. To go on reading then is a `RuntimeError`, so that neither can be taken for the end of the calls.
+    of the reader. Reading on after that is a `RuntimeError`, so that it can't be mistaken for the end of the calls.
     """
 
     def __init__(self, scan: Scan, tally: Tally) -> None:
@@ -72,22 +70,21 @@ class CdrStream:
         self._handed = 0
         self._unread = 0  # rows that were at hand when the stream was closed
         self._reader = OneReader("stream", scan.aclose)
-        self._exhausted = False
 
     def __del__(self) -> None:
-        self._scan.abandon()  # a reader that let go of its stream wants no more of it
+        self._scan.abandon()  # nobody can read it any more
 
-    def __aiter__(self) -> Self:
-        return self
+    def __repr__(self) -> str:
+        counted = "" if self.total is None else f" of {self.total}"
+        return (
+            f"<CdrStream {window_text(self._scan.query)}: {self.report.received}{counted} calls, {self._reader.state}>"
+        )
 
     async def __anext__(self) -> Cdr:
         for cdr in self._rows:
             return cdr
         self._rows = iter(await self._next_page())
         return next(self._rows)
-
-    def __iter__(self) -> NoReturn:
-        raise TypeError("the calls come from the network: read them with 'async for', not 'for'")
 
     async def pages(self) -> AsyncGenerator[CdrPage]:
         """
@@ -110,7 +107,7 @@ class CdrStream:
         Read the calls into a list.
 
         Args:
-            limit: How many at the most. The stream can be read on after them.
+            limit: The most calls to read. The stream can be read on after them.
         """
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, not {limit}")
@@ -153,14 +150,6 @@ class CdrStream:
         if not self._reader.reading:
             await self._pages.aclose()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     async def _next_page(self) -> list[Cdr]:
         """
         The rows of the next page.
@@ -168,12 +157,6 @@ class CdrStream:
         Raises:
             StopAsyncIteration: There is none.
         """
-        if self._exhausted and not self._reader.reading:
-            raise StopAsyncIteration
-        try:
-            page = await self._reader.read(self._pages.__anext__)
-        except StopAsyncIteration:
-            self._exhausted = True
-            raise
+        page = await self._reader.read(self._pages.__anext__)
         self._handed += 1
         return page

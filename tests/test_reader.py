@@ -49,7 +49,10 @@ async def test_the_end_can_be_read_again():
     for _ in range(2):
         with pytest.raises(StopAsyncIteration):
             await book.reader.read(end)
-    assert not book.stopped
+    assert book.stopped == 1
+    book.reader.close()
+    with pytest.raises(StopAsyncIteration):
+        await book.reader.read(page)
 
 
 async def test_an_error_stops_it_for_good():

@@ -1,4 +1,4 @@
-"""Where a window has changed since it was read: found with few counts. Awaits them; `Memory` decides."""
+"""Find where a window has changed since it was read, with few counts. This awaits them; `Memory` decides."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -20,7 +20,7 @@ _FORGETTING: Final = 0.8  # from one poll to the next, of how far back new calls
 
 class Changes:
     """
-    Finds the pieces of a window in which the platform counts otherwise than what is known.
+    Finds the pieces of a window in which the platform's count does not match the known calls.
 
     Args:
         memory: What is known.
@@ -42,11 +42,11 @@ class Changes:
         self._read = read
         self._size = 0
         self._reach = timedelta()  # how long before a poll calls were dialled that appeared after it
-        self._near = timedelta()  # how far back it costs next to nothing to look
+        self._near = timedelta()  # how far back looking costs next to nothing
 
     def adapt(self, since: datetime | None, oldest: datetime | None) -> None:
         """
-        Expect new calls as far back as they were found. A single call is no rule: it doubles that at the most.
+        Expect new calls as far back as they were found. One late call can at most double that distance.
 
         Args:
             since: When the last poll was; None if there was none.
@@ -103,12 +103,12 @@ class Changes:
 
     async def _differing(self, piece: CdrQuery, excess: int | None) -> list[CdrQuery]:
         """
-        Halve a piece again and again: find where the platform counts otherwise than what is known.
+        Halve a piece again and again, to find where the platform's count does not match the known calls.
 
         Args:
             piece: Where to look.
 
-            excess: By how much the platform counts more in it than is known; None if that is in doubt.
+            excess: How many more calls the platform counts in it than are known; None if that is in doubt.
 
         Returns:
             Pieces of a few pages each.

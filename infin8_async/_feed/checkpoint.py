@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
-from attrs import asdict
 
 from .._files import written_whole
 from ..errors import CheckpointError
@@ -142,8 +141,7 @@ class _State(msgspec.Struct):
 def selection(credentials: Credentials, query: CdrQuery) -> str:
     """Who asks and by which filters, as one short key. Neither the access key nor the query's times count."""
     account = (credentials.appid, credentials.username, credentials.ip)
-    filters = {name: value for name, value in asdict(query).items() if name not in ("starttime", "endtime")}
-    return sha256(msgspec.json.encode((account, filters), order="sorted")).hexdigest()
+    return sha256(msgspec.json.encode((account, query.filters), order="sorted")).hexdigest()
 
 
 class Mark:

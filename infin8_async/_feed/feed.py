@@ -7,14 +7,13 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Final
 
 from attrs import evolve
 
-from .._reader import OneReader
+from .._reader import OneReader, Reading
 from ..errors import Infin8Error
-from ..models import Cdr, CdrQuery
+from ..models import Cdr, CdrQuery, window_text
 from ..stream import CdrStream
 from .checkpoint import Mark
 from .memory import Memory
@@ -24,16 +23,16 @@ _LONGEST_PAUSE: Final = timedelta(minutes=10)
 _BATCH: Final = 1000  # calls, until the platform has shown the size of its pages
 
 
-class CdrFeed:
+class CdrFeed(Reading[Cdr]):
     """
     New calls as they appear, each once: an asynchronous iterator of `Cdr` without an end, or with a late one.
 
     Made by `Infin8Session.follow`. It has one reader, whose pace is the feed's: the platform is polled only while the
-    reader waits. To ask for the next call says that the last one has been taken, which its checkpoint then holds. To
-    leave `async with feed:` without an exception, or `aclose()`, says the same of the call in the reader's hands;
-    an exception says the opposite, and that call comes again after a restart, as after a crash.
+    reader waits. Asking for the next call says that the last one has been taken, and the checkpoint then holds it.
+    Leaving `async with feed:` without an exception, or calling `aclose()`, says the same of the call that the reader
+    holds. An exception says the opposite: that call comes again after a restart, as after a crash.
 
-    An error ends the feed, as does the cancellation of the reader. To go on reading then is a `RuntimeError`.
+    An error ends the feed, as does the cancellation of the reader. Reading on after that is a `RuntimeError`.
     """
 
     def __init__(
@@ -51,6 +50,7 @@ class CdrFeed:
         for name, value in (("interval", interval), ("lookback", lookback)):
             if value <= timedelta():
                 raise ValueError(f"{name} must be positive, not {value}")
+        self._query = query
         self._now = now
         self._mark = mark
         self._memory = Memory(query.starttime)
@@ -63,17 +63,16 @@ class CdrFeed:
         self._stop = partial(_stop, self._polls, mark)  # not a method: who lets go of a feed unlocks its checkpoint
         self._reader = OneReader("feed", self._stop)
 
-    def __aiter__(self) -> Self:
-        return self
+    def __repr__(self) -> str:
+        report = self.report
+        polls = f"{report.polls} polls ({report.failed} failed)"
+        return f"<CdrFeed {window_text(self._query)}: {report.received} calls in {polls}, {self._reader.state}>"
 
     async def __anext__(self) -> Cdr:
         return (await self._next(1))[0]
 
-    def __iter__(self) -> NoReturn:
-        raise TypeError("the calls come from the network: read them with 'async for', not 'for'")
-
     async def batches(self) -> AsyncGenerator[Sequence[Cdr]]:
-        """The same calls by the page: never none, and taken together when the next are asked for."""
+        """The same calls, a page at a time, never an empty one. Asking for the next page marks this one as taken."""
         while True:
             try:
                 cdrs = await self._next(None)
@@ -103,21 +102,9 @@ class CdrFeed:
         finally:
             await self._stop()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     async def _next(self, most: int | None) -> Sequence[Cdr]:
         """Hand over the next calls: *most*, or a page."""
-        try:
-            self._in_hand = await self._reader.read(lambda: self._step(most))
-        except StopAsyncIteration:
-            await self._stop()
-            raise
+        self._in_hand = await self._reader.read(lambda: self._step(most))
         self._received += len(self._in_hand)
         return self._in_hand
 

@@ -152,7 +152,7 @@ class Memory:
         return self._range(*map(_seconds, window.ends))
 
     def agrees(self, window: CdrQuery, counted: int) -> bool:
-        """Whether the platform counts in a window what is known of it, without doubt."""
+        """Whether the platform's count of a window certainly matches the known calls."""
         return self.excess(window, counted) == 0
 
     def excess(self, window: CdrQuery, counted: int) -> int | None:
@@ -212,7 +212,7 @@ class Memory:
         was_blind = self.blind
         self._rule.observe(window, cdrs)
         if self.blind and not was_blind:
-            # A call that was removed at the wrong moment may have ruled out the right one: begin anew.
+            # A call that was removed at the wrong moment may have ruled out the right one: start over.
             self._rule = TimeRule()
             self._rule.observe(window, cdrs)
 

@@ -126,7 +126,7 @@ class Poller:
         now = self._now()
         window = evolve(self._query, starttime=memory.start, endtime=max(memory.start, self._end(now)))
         counted = await self._count(window)
-        now = min(now, self._now())  # the answer has told the platform's time
+        now = min(now, self._now())  # the answer brought the platform's time
         border = memory.start_near(self._back_from(now))
         quiet = memory.agrees(window, counted)
         nothing = quiet and not counted

@@ -23,20 +23,20 @@ What can't be fooled
 
 1. **A first page that is not full is the whole window.** One query read all rows there were, at one moment. It does not
    matter what the count says. A full page shows nothing, and the size of a full page is known from full pages only.
-2. **Count, rows and known calls that agree.** After all pages of a window have come, the page is asked for on which
-   the known calls end. Its rows show how long the list is, and its count says it. If both are the number of different
-   calls that have come from this window, and calls only appear, then the known calls are the list. This is one request,
-   and the only one that a quiet pull of several pages costs on top of its pages.
+2. **Count, rows and known calls that agree.** After all pages of a window have come, one more request fetches the page
+   on which the known calls end. Its rows show how long the list is, and so does its count. If both equal the number of
+   different calls that have come from this window, and calls only appear, then the known calls are the list. This is
+   one request, and the only one that a quiet pull of several pages costs on top of its pages.
 3. **Completeness is a sum over pieces of time.** A place in the list moves, a second does not. A window is whole if
    each of its pieces was proved once, by rule 1 or rule 2, at any moment after the pull began: what was there from the
    beginning to the end was in its piece at that moment. So no piece has to be proved twice, however fast calls come.
 4. **A count that fell ends rule 2.** If an answer shows fewer calls than an earlier one, calls were removed. A known
-   call may be gone then and an unknown one be in its place. From there on only rule 1 proves anything.
+   call may be gone then, and an unknown one may be in its place. From then on only rule 1 proves anything.
 
-To count the known calls of a piece, one has to know which of a call's times the platform compares, and whether the ends
-of a window belong to it. It documents neither. So all twelve combinations are possible at first, a call in an answer
-that lies outside of what was asked for rules some of them out, and rule 2 is used only where all that remain agree
-(`known.TimeRule`).
+To count the known calls of a piece, you have to know which of a call's times the platform compares, and whether the
+ends of a window belong to it. It documents neither. So all twelve combinations are possible at first, a call in an
+answer that lies outside of what was asked for rules some of them out, and rule 2 is used only where all that remain
+agree (`known.TimeRule`).
 
 How a window is read
 ====================
@@ -57,10 +57,10 @@ The example with a pencil
 =========================
 
 The five calls above were dialled at 10:01, 10:02 … 10:05; the window is 10:00 to 10:06. After pages 1 to 3 four calls
-are known: 5, 4, 3, 1. The page is asked for on which they end, page 3. It holds 2 and 1, of 6. Call 2 is found, but six
-were counted and five are known. So both halves are looked at, 10:00 to 10:03 and from 10:03 on. The older half holds
-known calls only: 2 and 1, and 3 at its border, as counted. The newer one holds one more than is known. It is read by
-time: 6 is found. Each piece was proved after the pull began, so nothing that was there before it can be missing.
+are known: 5, 4, 3, 1. They end on page 3, so page 3 is asked for. It holds 2 and 1, and counts 6. Call 2 is found, but
+six were counted and five are known. So both halves are looked at, 10:00 to 10:03 and from 10:03 on. The older half
+holds known calls only: 2 and 1, and 3 at its border, as counted. The newer one holds one more than is known. It is read
+by time: 6 is found. Each piece was proved after the pull began, so nothing that was there before it can be missing.
 
 What nobody can prove
 =====================

@@ -27,7 +27,7 @@ class Part:
 
 
 def pages(calls: int, size: int) -> int:
-    """How many pages of *size* rows so many calls fill: at least one, as a first page is always asked for."""
+    """How many pages of *size* rows the calls fill: at least one, as the first page is always requested."""
     return max(1, -(-calls // size))
 
 

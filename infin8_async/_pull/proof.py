@@ -6,12 +6,11 @@ from contextlib import aclosing
 from math import ceil
 from typing import Final
 
-from attrs import define
-
 from ..errors import PlatformError
 from ..models import Cdr, CdrQuery
 from .ahead import Ahead, Answer
 from .divide import around, cut, divide
+from .doubt import Doubt
 from .known import Known
 from .pieces import Pieces, aim
 from .planner import pages
@@ -19,36 +18,8 @@ from .salvage import Place
 
 _FEW_PAGES: Final = 4  # of known calls: reading them again is quicker than looking any closer
 _ROUNDS: Final = 12  # through a piece of time that can't be divided and does not fit a page
-_WAITS: Final = (0.0, 0.0, 1.0, 2.0)  # seconds, before a count that is higher than the rows is believed
 _REQUESTS: Final = 256  # that reading by time may cost in any window
 _REQUESTS_A_PAGE: Final = 40  # that it may cost for each page of known calls: a day is 17 halvings long
-
-
-@define
-class _Doubt:
-    """
-    Whether a platform that counts more calls in a piece than it gives is believed.
-
-    A call may have come between the rows and the count, or the count is an old one. So the piece is asked for again.
-    Only a count that stays too high while the rows stay the same is believed.
-
-    Attributes:
-        withheld: It was believed once: the platform counts calls that it does not give.
-    """
-
-    withheld: bool = False
-    _asked: int = 0
-    _rows: int = 0
-
-    def wait(self, total: int, rows: int) -> float | None:
-        """How many seconds to wait before the piece is asked for again; None if its answer is taken as it is."""
-        doubted = total > rows and not self.withheld and (not self._asked or rows == self._rows)
-        if doubted and self._asked < len(_WAITS):
-            self._asked, self._rows = self._asked + 1, rows
-            return _WAITS[self._asked - 1]
-        self.withheld |= doubted
-        self._asked = 0
-        return None
 
 
 class Proof:
@@ -93,7 +64,7 @@ class Proof:
         self._ahead = ahead
         self._size = size
         self._newest_first = newest_first
-        self._doubt = _Doubt()
+        self._doubt = Doubt()
         self._requests = 0
 
     @property

@@ -55,6 +55,8 @@ class Scan:
         depth: When a window is divided.
 
     Attributes:
+        query: What is asked for.
+
         size: Rows on a full page of the platform; 0 before the first page.
 
         total: The platform's newest count for the whole query; None before the first page.
@@ -78,7 +80,7 @@ class Scan:
         integrity: Integrity,
         depth: Depth = Depth(),  # it is frozen
     ) -> None:
-        self._query = query
+        self.query: Final = query
         self._ahead = Ahead(start, concurrency, per_page=per_page)
         self._integrity = integrity
         self._depth = depth
@@ -112,7 +114,7 @@ class Scan:
 
             IncompleteResultError: Rows moved, and could not all be found again. All that were found have been given.
         """
-        query = self._query.until_now()
+        query = self.query.until_now()
         self._parts.append(Part(query))
         while self._parts and (self._incomplete < _MOST_INCOMPLETE or self._integrity != "repair"):
             window = self._window = await self._next_window()

@@ -33,7 +33,7 @@ class Pace:
     The budget of requests that all streams of a session share.
 
     Requests wait in one line. The one at its head starts as soon as there is a place, the last start is long enough
-    ago, and no pause is left. Nothing is reserved, so whoever gives up leaves no gap.
+    ago, and no pause is left. Nothing is reserved, so a request that gives up leaves no gap.
 
     - Places: *concurrency* is the ceiling. A failure halves their number, once for all requests that were on their way
       at that moment; each round of good answers adds one.

@@ -2,53 +2,27 @@
 The deciding half, without I/O: a query becomes a form; a status and a body become a page or an error.
 
 Sources of the rules: the platform's page for `POST /api/cdrs`, and the documents of its sibling interfaces for the
-gateway's body and the largest page.
+largest page.
 """
 
-import codecs
-import html
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from email.message import Message
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from attrs import asdict, frozen
 
-from ..errors import (
-    AuthenticationError,
-    Infin8Error,
-    NumberFormatError,
-    ParameterError,
-    PermissionDeniedError,
-    PlatformError,
-    ResponseError,
-    SystemFailureError,
-)
+from ..errors import Infin8Error, ResponseError
 from ..models import Cdr, CdrQuery, Credentials, Secret
+from .body import UndocumentedError, masked, read_data
 from .retries import retry_after, worth_another_try
-from .structuring import UnreadableRowError, decode_rows, integer, structure
+from .structuring import UnreadableRowError, decode_rows, structure
 
 PATH: Final = "api/cdrs"
 LARGEST_BODY: Final = 64 * 2**20
 """Bytes of a body, after decompression, past which it is refused."""
-
-_PLATFORM_ERRORS: Final[Mapping[int, type[PlatformError]]] = {
-    1000: SystemFailureError,
-    1001: ParameterError,
-    1005: AuthenticationError,
-    1006: PermissionDeniedError,
-    1008: NumberFormatError,
-}
-_GATEWAY_ERRORS: Final[Mapping[int, type[PlatformError]]] = {
-    400: ParameterError,
-    500: SystemFailureError,
-    **dict.fromkeys(range(600, 605), AuthenticationError),
-}
-_LONG_NUMBER: Final = re.compile(r"\d{6,}")
 
 
 def form(credentials: Credentials, query: CdrQuery, page: int, per_page: int) -> dict[str, str]:
@@ -110,39 +84,6 @@ class NoBodyError(ResponseError):
     """Success and nothing else: what PHP's `json_encode` makes of rows that it can't encode."""
 
 
-class _Data(msgspec.Struct):
-    data: msgspec.Raw
-    total: int
-    per_page: int
-
-
-class _Envelope(msgspec.Struct):
-    code: int
-    data: _Data
-
-
-class _LooseData(msgspec.Struct):
-    """The fields of `_Data`, of any type."""
-
-    data: msgspec.Raw = msgspec.Raw()
-    total: object = None
-    per_page: object = None
-
-
-class _LooseEnvelope(msgspec.Struct):
-    """An answer of the platform or of its gateway, whose fields may be of any type."""
-
-    code: object = msgspec.UNSET
-    ret: object = msgspec.UNSET
-    msg: object = None
-    data: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_decode_documented: Final = msgspec.json.Decoder(_Envelope).decode
-_decode_envelope: Final = msgspec.json.Decoder(_LooseEnvelope).decode
-_decode_data: Final = msgspec.json.Decoder(_LooseData | list[msgspec.Raw]).decode
-
-
 def read_page(
     status: int, headers: Mapping[str, str], body: bytes, *, page: int, per_page: int, secret: str
 ) -> PageBytes:
@@ -163,7 +104,7 @@ def read_page(
         secret: The access key, to be masked in whatever the platform says.
 
     Raises:
-        ResponseError: A redirect, an error status, a body that is no JSON or not of the documented shape.
+        ResponseError: A redirect, an error status, a body that is not JSON, or not of the documented shape.
 
         PlatformError: The platform or its gateway refused.
     """
@@ -177,14 +118,14 @@ def read_page(
         )
     content_type = headers.get("Content-Type", "")
     try:
-        data = _read_data(_as_utf8(body, content_type), per_page, secret)
+        data = read_data(body, content_type, per_page=per_page, secret=secret)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         content = masked(content_type or "no content type", secret)
         ok = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
         detail = f"not JSON but {content}, {len(body)} bytes" if ok else _phrase(status, headers, secret)
         kind = NoBodyError if ok and not body.strip() else ResponseError
         raise kind(status, page, detail, transient=ok) from None
-    except _UndocumentedError as error:
+    except UndocumentedError as error:
         raise ResponseError(status, page, str(error)) from None
     if status >= HTTPStatus.BAD_REQUEST:
         raise ResponseError(status, page, _phrase(status, headers, secret))
@@ -192,97 +133,6 @@ def read_page(
         raise ResponseError(status, page, f"a total of {data.total} with {data.per_page} rows a page")
     # The page that the answer echoes is not relied on: it is ids and counts that show whether rows are missing.
     return PageBytes(page, data.per_page, data.total, status, data.data)
-
-
-class _UndocumentedError(ValueError):
-    """JSON of a shape that can't be read as an answer of the platform."""
-
-
-def _as_utf8(body: bytes, content_type: str) -> bytes:
-    """
-    A body as JSON has to be: in UTF-8, without byte order marks.
-
-    PHP sends the mark of every file that was saved with one, in UTF-8 whatever the header declares.
-
-    Raises:
-        UnicodeDecodeError: It is neither in the declared charset nor in UTF-8.
-    """
-    declared = Message()
-    declared["Content-Type"] = content_type
-    charset = declared.get_content_charset("utf-8")
-    if charset != "utf-8" and not body.startswith(codecs.BOM_UTF8):
-        try:
-            # What is declared as GB2312 or GBK often holds characters of its superset, which a browser would show.
-            name = codecs.lookup(charset).name
-            body = body.decode("gb18030" if name in ("gb2312", "gbk") else name).encode()
-        except (LookupError, ValueError, Warning):  # no charset that Python knows, or not that of the body
-            pass
-    if not body.isascii():
-        body.decode()  # checked now: the decoders look at the rows later, or not at all
-    while body.startswith(codecs.BOM_UTF8):
-        body = body.removeprefix(codecs.BOM_UTF8).lstrip()
-    return body
-
-
-def _read_data(body: bytes, per_page: int, secret: str) -> _Data:
-    try:
-        envelope = _decode_documented(body)
-        if envelope.code == 1:
-            return envelope.data
-    except msgspec.ValidationError:
-        pass
-    return _read_leniently(body, per_page, secret)
-
-
-def _read_leniently(body: bytes, per_page: int, secret: str) -> _Data:
-    """
-    The documented data out of what PHP makes of it: numbers as texts, `[]` for an empty object.
-
-    Raises:
-        PlatformError: It is a refusal.
-
-        _UndocumentedError: It can't be read as an answer at all.
-    """
-    try:
-        answer = _decode_envelope(body)
-    except msgspec.ValidationError:
-        msgspec.json.decode(body)  # what is no JSON at all deserves another try
-        raise _UndocumentedError("the body is no object") from None
-    if answer.code is msgspec.UNSET and answer.ret is not msgspec.UNSET:
-        code = _number("ret", answer.ret)
-        raise _GATEWAY_ERRORS.get(code, PlatformError)(code, masked(answer.msg, secret))
-    code = _number("code", answer.code)
-    if code != 1:
-        raise _PLATFORM_ERRORS.get(code, PlatformError)(code, masked(answer.msg, secret))
-    try:
-        data = _decode_data(answer.data)
-    except msgspec.ValidationError:
-        data = None
-    if data == []:
-        data = _LooseData(msgspec.Raw(b"[]"), total=0)
-    if not isinstance(data, _LooseData):
-        raise _UndocumentedError("data is no object")
-    if not data.data:
-        raise _UndocumentedError("data.data is no list")
-    per_page = _number("per_page", per_page if data.per_page is None else data.per_page)
-    return _Data(data=data.data, total=_number("total", data.total), per_page=per_page)
-
-
-def _number(name: str, value: object) -> int:
-    if value in (None, "", msgspec.UNSET):
-        raise _UndocumentedError(f"{name} is missing")
-    try:
-        return integer(value)
-    except ValueError as error:
-        raise _UndocumentedError(f"{name} {error}") from None
-
-
-def masked(message: object, secret: str) -> str:
-    """What the platform says, fit for a log: one line of bounded length, without the access key and long numbers."""
-    text = " ".join(str(message or "no message").split())
-    for form_of_secret in {secret, quote(secret, safe=""), quote_plus(secret), html.escape(secret)}:
-        text = text.replace(form_of_secret, "***")
-    return _LONG_NUMBER.sub("***", text)[:200]
 
 
 def _phrase(status: int, headers: Mapping[str, str], secret: str) -> str:

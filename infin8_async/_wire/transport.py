@@ -13,9 +13,10 @@ from yarl import URL
 
 from ..errors import Infin8Error, ResponseError, TransportError
 from ..models import CdrQuery, Credentials, RetryPolicy
+from .body import masked
 from .clock import PlatformClock
 from .pace import Pace
-from .protocol import LARGEST_BODY, PATH, PageBytes, form, masked, read_page, without_frames
+from .protocol import LARGEST_BODY, PATH, PageBytes, form, read_page, without_frames
 from .retries import wait_before_retry
 
 log: Final = logging.getLogger("infin8_async")
@@ -24,7 +25,7 @@ _T = TypeVar("_T")
 
 
 def _not_ours(record: logging.LogRecord) -> bool:
-    """Leave out stamina's own line about a retry of ours, which has a line of ours, unless its logger was set up."""
+    """Leave out stamina's line about our retries unless its logger was set up: we log a line of our own."""
     logger = logging.getLogger(record.name)
     retried = str(getattr(record, "stamina.callable", ""))
     return bool(logger.handlers) or logger.level != logging.NOTSET or not retried.startswith("infin8_async.")
@@ -68,6 +69,8 @@ class Transport:
 
     Attributes:
         clock: The platform's time.
+
+        requests: How many were sent.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Transport:
         self._timeout = timeout
         self._retry = retry
         self.clock: Final = PlatformClock()
+        self.requests = 0
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def fetch(self, query: CdrQuery, page: int, per_page: int, tally: Tally) -> PageBytes:
@@ -122,6 +126,7 @@ class Transport:
             tries += 1
             turn = self._pace.turn(excused=at_once, longest_wait=self._retry.wait_max)
             async with self._connections, turn:
+                self.requests += 1
                 tally.requests += 1
                 if failure is not None:
                     tally.retries += 1
@@ -167,7 +172,7 @@ class Transport:
     def _ended(self, task: "asyncio.Task[object]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # looked at here, so that nothing is printed where no reader ever comes for it
+            task.exception()  # or asyncio would print it if no reader ever asks for it
 
     async def aclose(self) -> None:
         """Cancel what is under way, and wait until it has ended."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import fields
 
 from .._extras import requires
-from ..models import Cdr
-from .columns import extra_text, values_of
+from ..models import Cdr, values_of
+from .columns import extra_text
 from .writing import batches_of, finished
 
 if TYPE_CHECKING:

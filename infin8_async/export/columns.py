@@ -1,18 +1,8 @@
-"""A call as the values of its columns."""
-
-from operator import attrgetter
-from typing import Final
+"""The column `extra`."""
 
 import msgspec
-from attrs import fields
 
 from ..models import Cdr
-
-FIELDS: Final = tuple(field.name for field in fields(Cdr) if field.name != "extra")
-"""The columns of a call, without `extra`."""
-
-values_of: Final = attrgetter(*FIELDS)
-"""The values of a call in these columns."""
 
 
 def extra_text(cdr: Cdr) -> str:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Final
 
 from .._files import StrPath, written_whole
-from ..models import Cdr
-from .columns import FIELDS, extra_text, values_of
+from ..models import FIELDS, Cdr, values_of
+from .columns import extra_text
 from .writing import Write, written
 
 _HEADING: Final = ",".join((*FIELDS, "extra")).encode() + b"\n"

@@ -7,8 +7,7 @@ from typing import Final
 import msgspec
 
 from .._files import StrPath, written_whole
-from ..models import Cdr
-from .columns import FIELDS, values_of
+from ..models import Cdr, by_name
 from .writing import Write, written
 
 _encoder: Final = msgspec.json.Encoder()
@@ -37,10 +36,8 @@ async def to_jsonl(cdrs: AsyncIterable[Cdr], path: StrPath) -> int:
 
 
 def json_lines(cdrs: Sequence[Cdr]) -> bytes:
-    """The lines of `to_jsonl`."""
-    return _encoder.encode_lines(
-        [dict(zip(FIELDS, values_of(cdr), strict=True)) | ({"extra": cdr.extra} if cdr.extra else {}) for cdr in cdrs]
-    )
+    """The lines of `to_jsonl`: each is the JSON of `cdr.to_dict()`."""
+    return _encoder.encode_lines([by_name(cdr) for cdr in cdrs])
 
 
 @contextmanager

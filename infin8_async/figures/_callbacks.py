@@ -1,4 +1,4 @@
-"""Who rang in vain, and has not been talked to since."""
+"""Callers who were missed, and whom nobody has talked to since."""
 
 import re
 from array import array
@@ -13,7 +13,7 @@ from attrs import field, frozen
 from ..models import Cdr, masked
 
 MOST_DIGITS: Final = 18
-"""The longest number that is told apart; E.164 allows 15 digits."""
+"""The most digits of a number that are compared; E.164 allows 15."""
 
 _NOT_DIGITS: Final = re.compile(r"\D+")
 _MOST_PLACES: Final = 64
@@ -34,7 +34,7 @@ def packed(number: str) -> int:
 @frozen
 class Callback:
     """
-    A caller whom nobody has talked to since he rang in vain.
+    A caller who was missed, and whom nobody has talked to since.
 
     Attributes:
         number: The caller's number, digits only.

@@ -45,7 +45,7 @@ class Tally:
 
 
 class Tallies(dict[_K, Tally]):
-    """Tallies by hour or day. Where nobody rang, `tallies[key]` is a tally of zero."""
+    """Tallies by hour or day. If nobody rang, `tallies[key]` is a tally of zero."""
 
     def __missing__(self, key: _K) -> Tally:
         return Tally()
@@ -153,9 +153,9 @@ class Figures:
 
     def callbacks(self) -> list[Callback]:
         """
-        Whom to call back: who rang in vain, and was not talked to since, the latest first.
+        Whom to call back: callers who were missed and not talked to since, the latest first.
 
-        It holds all calls that `unreturned` counts, but for those without a number.
+        It holds all calls that `unreturned` counts, except those without a number.
         """
         time = self._sums.hours.time
         latest = sorted(self._sums.contacts.callbacks(), key=lambda found: found[2], reverse=True)

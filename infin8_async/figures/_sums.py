@@ -66,7 +66,7 @@ class Sums:
 
         changes: When calls began and ended to talk.
 
-        contacts: Who rang in vain, and who was talked to.
+        contacts: Who was missed, and who was talked to.
     """
 
     settings: Settings

@@ -1,12 +1,27 @@
 """What the library speaks of: credentials, a query, a call detail record, a page of records."""
 
 from ._checks import check_number
-from .query import CdrQuery, Direction, Filters, Integrity, Method
-from .record import BEIJING, CallDirection, CallMethod, Cdr, CdrPage, HangupDirection, Leg, masked, platform_text
+from .query import CdrQuery, Direction, Filters, Integrity, Method, window_text
+from .record import (
+    BEIJING,
+    FIELDS,
+    CallDirection,
+    CallMethod,
+    Cdr,
+    CdrPage,
+    Draft,
+    HangupDirection,
+    Leg,
+    by_name,
+    masked,
+    platform_text,
+    values_of,
+)
 from .settings import Credentials, RetryPolicy, Secret
 
 __all__ = [
     "BEIJING",
+    "FIELDS",
     "CallDirection",
     "CallMethod",
     "Cdr",
@@ -14,6 +29,7 @@ __all__ = [
     "CdrQuery",
     "Credentials",
     "Direction",
+    "Draft",
     "Filters",
     "HangupDirection",
     "Integrity",
@@ -21,7 +37,10 @@ __all__ = [
     "Method",
     "RetryPolicy",
     "Secret",
+    "by_name",
     "check_number",
     "masked",
     "platform_text",
+    "values_of",
+    "window_text",
 ]

@@ -8,7 +8,7 @@ from typing import Literal, Self, TypedDict, TypeVar, Unpack
 from attrs import asdict, evolve, field, frozen, validators
 
 from ._checks import a_text
-from .record import BEIJING, CallDirection, CallMethod, masked
+from .record import BEIJING, CallDirection, CallMethod, masked, platform_text
 
 Integrity = Literal["repair", "raise", "off"]
 """What a pull does if rows moved between pages while they were read; see `Infin8Session.cdrs`."""
@@ -188,3 +188,9 @@ class CdrQuery:
     def until_now(self) -> Self:
         """This query, or if it has no end, the same query with the present as its end."""
         return self if self.endtime else evolve(self, endtime=max(self.starttime, datetime.now(BEIJING)))
+
+
+def window_text(query: CdrQuery) -> str:
+    """The window of a query in Beijing time, for a `repr`: filters may be phone numbers."""
+    end = f" to {platform_text(query.endtime)}" if query.endtime else ""
+    return f"from {platform_text(query.starttime)}{end}"

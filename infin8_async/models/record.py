@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
-from attrs import field, frozen
+import msgspec
+from attrs import define, field, fields, frozen
 
 BEIJING: Final[tzinfo] = timezone(timedelta(hours=8))
 """The platform's zone, UTC+8 all year: its records and its filters are in Beijing time."""
@@ -104,6 +106,11 @@ def masked(number: str | None) -> str:
     return repr(number) if not number else f"'***{number[-2:] if len(number) > 4 else ''}'"
 
 
+def _direction(context: str) -> str:
+    """A direction for a `repr`. A value that the library does not know could be anything."""
+    return str(context) if isinstance(context, CallDirection) else masked(context)
+
+
 def _text_field(*, number: bool = False) -> str:
     result: str = field(default="", repr=masked if number else True)
     return result
@@ -136,13 +143,13 @@ class Leg:
     billsec: int
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class Cdr:
     """
     A call detail record, the bill of one phone call.
 
     The fields have the platform's own names. If the platform sends no value, a text is `""` and a time is None. Times
-    are aware, in `BEIJING`. A `repr` masks phone numbers; the attributes hold them in full.
+    are aware, in `BEIJING`. The `repr` is short and masks phone numbers; the attributes hold them in full.
 
     Attributes:
         id: The platform's unique id of the call.
@@ -196,7 +203,7 @@ class Cdr:
     extnumber: str = _text_field()
     disnumber: str = _text_field(number=True)
     callnumber: str = _text_field(number=True)
-    context: CallDirection | str = ""
+    context: CallDirection | str = field(default="", repr=_direction)
     callmethod: CallMethod | str = ""
     starttime: datetime | None = None
     answertime: datetime | None = None
@@ -215,6 +222,22 @@ class Cdr:
     userid: str = _text_field()
     memberid: str = _text_field()
     extra: Mapping[str, object] = field(factory=dict, hash=False, repr=lambda extra: repr(sorted(extra)))
+
+    def __repr__(self) -> str:
+        # Rich and other printers go by the fields themselves, so phone numbers are masked there as well.
+        dialled = platform_text(self.starttime) if self.starttime else "no dial time"
+        way = f"{_direction(self.context)} {masked(self.disnumber)} -> {masked(self.callnumber)}"
+        return f"<Cdr {self.id} {dialled} {way}>"
+
+    def to_dict(self) -> dict[str, object]:
+        """
+        The call in plain types, ready for JSON: what a line of `export.to_jsonl` holds.
+
+        The keys are the platform's field names. Times are texts in ISO 8601 with +08:00, or None. `extra` is a dict of
+        its own, and is left out if it is empty.
+        """
+        plain: dict[str, object] = msgspec.to_builtins(by_name(self))
+        return plain
 
     @property
     def answered(self) -> bool:
@@ -244,6 +267,31 @@ class Cdr:
             duration=self.aduration,
             billsec=self.abillsec,
         )
+
+
+@define(kw_only=True, eq=False, repr=False)
+class Draft(Cdr):
+    """
+    A record in the making.
+
+    The fields of a frozen class are set by a function call each, which is half of what a record costs. Those of a
+    draft are simply assigned. It is a `Cdr` in memory, and becomes one when its class is set.
+    """
+
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
+
+
+FIELDS: Final = tuple(attribute.name for attribute in fields(Cdr) if attribute.name != "extra")
+"""The names of a call's fields, without `extra`."""
+
+values_of: Final = attrgetter(*FIELDS)
+"""The values of these fields."""
+
+
+def by_name(cdr: Cdr) -> dict[str, object]:
+    """A call's fields by name, `extra` only if it holds something. msgspec makes JSON or plain types of it."""
+    return dict(zip(FIELDS, values_of(cdr), strict=True)) | ({"extra": cdr.extra} if cdr.extra else {})
 
 
 @frozen

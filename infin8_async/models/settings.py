@@ -1,4 +1,4 @@
-"""Who asks the platform, and how stubbornly."""
+"""What a session is set up with: credentials, and when to try again."""
 
 import os
 from collections.abc import Mapping

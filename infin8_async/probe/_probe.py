@@ -74,7 +74,7 @@ async def probe(
     """
     Find out what the platform does not document, with one's own account, and gently.
 
-    Some 50 requests are sent one after the other. None is sent again by itself. If the platform says that it gets too
+    Some 40 requests are sent one after the other. None is sent again by itself. If the platform says that it gets too
     many, the probe ends there.
 
     Args:

@@ -50,7 +50,7 @@ class Report:
 
 
 def before(query: CdrQuery, zone: tzinfo) -> CdrQuery:
-    """The same time so many days earlier that it is over when the query's begins."""
+    """A window of the same length and time of day, some days earlier: it ends before the query begins."""
     start, end = (time.astimezone(zone) for time in query.ends)
     days = timedelta(days=ceil((end + _SECOND - start) / _DAY))
     return evolve(query, starttime=start - days, endtime=end - days)

@@ -96,7 +96,7 @@ def _at_once(report: Report, words: Words) -> Section:
 
 
 def lengths(made: Figures) -> dict[tuple[int, int | None], int]:
-    """How many answered calls talked for how long: from so many seconds up to, but not including, so many."""
+    """Answered calls by how long they talked: from the first number of seconds to just below the second."""
     bounds = [*zip(_LENGTHS, (*_LENGTHS[1:], None), strict=True)]
     return {
         (low, high): sum(calls for talk, calls in made.talks.items() if low <= talk and (high is None or talk < high))

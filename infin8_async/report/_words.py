@@ -137,7 +137,7 @@ class Words:
         return f"***{_printable(number[-2:])}" if len(number) > 4 else "***"
 
     def extension(self, extension: str) -> str:
-        """An extension; where a phone number stands in its place it is masked."""
+        """An extension. A phone number in its place is masked."""
         return self.phone(extension) if len(extension) > _LONGEST_EXTENSION else _printable(extension)
 
     def side(self, side: str) -> str:

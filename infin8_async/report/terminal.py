@@ -41,7 +41,7 @@ def printed(report: Report, words: Words, console: Console) -> None:
 
 
 def _tiles(shown: Sequence[Tile], width: int) -> Table:
-    """As many beside each other as there is room for."""
+    """As many tiles in a row as there is room for."""
     across = max(1, min(4, width // _LEAST))
     grid = Table.grid(padding=(0, 2, 0, 0))
     for start in range(0, len(shown), across):

@@ -50,7 +50,7 @@ class _Found:
 
         missing: Ids of calls that are not held.
 
-        changed: Ids of calls that are held otherwise.
+        changed: Ids of calls that are held with other values.
 
         vanished: Ids of calls that are held and that the platform does not give.
 

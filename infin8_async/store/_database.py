@@ -71,13 +71,13 @@ class Database:
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """
-        Do *work* in a transaction that no other writer of the store is in the way of, and commit it.
+        Do *work* in a transaction, alone among the writers of the store, and commit it.
 
         Args:
             work: Awaits nothing but the database. It is done again if another writer got in its way.
 
         Raises:
-            StoreError: The database refused, or was not there. Nothing has been changed.
+            StoreError: The database refused, or can't be reached. Nothing has been changed.
         """
         self._check_open()
         return await self._transaction(work, begin=self._backend.begin)
@@ -87,7 +87,7 @@ class Database:
         Do *work* in a transaction that changes nothing.
 
         Raises:
-            StoreError: The database refused, or was not there.
+            StoreError: The database refused, or can't be reached.
         """
         self._check_open()
         return await self._transaction(work, begin=None)
@@ -96,10 +96,10 @@ class Database:
         """
         Read rows, many at once, as they were at one moment. The next ones are fetched while these are used.
 
-        A reader that breaks off leaves rows on their way: then the connection is closed, or they would all be read.
+        If the reader stops early, the connection is closed: otherwise all rows that are left would be fetched.
 
         Raises:
-            StoreError: The database refused, or was not there.
+            StoreError: The database refused, or can't be reached.
         """
         self._check_open()
         opening = asyncio.ensure_future(self._backend.engine.connect().start())
@@ -139,7 +139,7 @@ class Database:
         return rows
 
     async def save(self, connection: AsyncConnection, rows: Sequence[Row]) -> SaveResult:
-        """Have the database hold rows just as they are, in the transaction of `write`."""
+        """Insert or update rows, in the transaction of `write`."""
         if not rows:
             return SaveResult()
         inserted, updated = await self._backend.upsert(connection, rows)
@@ -147,7 +147,7 @@ class Database:
 
     @contextmanager
     def translated(self) -> Generator[None]:
-        """Raise what a database raises as ours. SQLAlchemy is told to keep values out of its messages."""
+        """Turn a database's errors into ours. SQLAlchemy is set up to keep values out of its messages."""
         try:
             yield
         except SQLAlchemyError as error:

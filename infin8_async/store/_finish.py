@@ -1,4 +1,4 @@
-"""Work that has to come to its end, whoever is cancelled meanwhile."""
+"""Work that must finish even if its caller is cancelled."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -1,4 +1,4 @@
-"""From the pull into the database: many short commits, few of them for much."""
+"""Save what is pulled: each part as it comes, in short transactions that waiting parts share."""
 
 import asyncio
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Landing:
         Save calls, and what is claimed of them. On return they are committed.
 
         Raises:
-            StoreError: The database refused, or was not there. None of it has been saved.
+            StoreError: The database refused, or can't be reached. None of it has been saved.
         """
         part = _Part(await self._database.rows(self._ledger.account, cdrs), lines)
         self._waiting.append(part)

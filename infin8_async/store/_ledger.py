@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 import msgspec
-from attrs import asdict, evolve, frozen
+from attrs import evolve, frozen
 from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -132,11 +132,7 @@ def expected(lines: Sequence[Line]) -> int:
 
 def filters(query: CdrQuery) -> dict[str, str]:
     """The filters of a query that are set."""
-    return {
-        name: value
-        for name, value in asdict(query).items()
-        if name not in ("starttime", "endtime") and value is not None
-    }
+    return {name: value for name, value in query.filters.items() if value is not None}
 
 
 class Ledger:
@@ -205,7 +201,7 @@ class Ledger:
         return state
 
     async def set_mark(self, connection: AsyncConnection, state: str) -> None:
-        """Have following stand there."""
+        """Save where following stands."""
         table = _schema.checkpoints
         await connection.execute(delete(table).where(self._mine(checkpoint=True)))
         await connection.execute(insert(table).values(**self._whose(), state=state))

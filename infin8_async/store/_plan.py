@@ -1,5 +1,5 @@
 """
-What of a window has to be asked, and what read: decided from the ledger.
+Decide from the ledger which parts of a window to count, and which to read.
 
 A window is looked at day by day in Beijing. Neighbouring windows share a second, so that nothing is left out whichever
 bounds the platform includes.

@@ -1,4 +1,4 @@
-"""How far a sync is: what is true of several days at once, said of one after the other."""
+"""How far a sync is: several days are under way at once, and are reported one after the other."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""What a store says of its work."""
+"""Reports of what a store has done."""
 
 from datetime import date
 
@@ -15,7 +15,7 @@ class SaveResult:
     Attributes:
         inserted: How many were not there.
 
-        updated: How many were there and said something else.
+        updated: How many were there and differed.
 
         unchanged: How many were there, the same; nothing was written.
     """
@@ -103,7 +103,7 @@ class AuditDay:
 
         missing: With `deep`, ids that the platform gives and the store does not hold, or holds as vanished.
 
-        changed: With `deep`, ids of calls that say something else in the store.
+        changed: With `deep`, ids of calls that differ in the store.
 
         vanished: With `deep`, ids that the store holds and the platform no longer gives.
     """
@@ -136,5 +136,5 @@ class AuditReport:
 
     @property
     def agrees(self) -> bool:
-        """Whether the database says what the platform says: as many calls, and with `deep` the same ones."""
+        """Whether the database agrees with the platform: as many calls, and with `deep` the same ones."""
         return not self.days and self.held == self.counted

@@ -1,8 +1,8 @@
 """
 Calls as rows, and rows as calls.
 
-A value that a database cannot hold has a stand-in in its column, and lies itself in `extra`, under `ORIGINALS`. To read
-the row as a `Cdr` gives the original back.
+A value that a database cannot hold has a stand-in in its column. The value itself is in `extra`, under `ORIGINALS`.
+Reading the row as a `Cdr` gives it back.
 """
 
 import json
@@ -12,9 +12,9 @@ from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
-from attrs import define, evolve, field, fields, frozen
+from attrs import evolve, field, fields, frozen
 
-from ..models import BEIJING, CallDirection, CallMethod, Cdr
+from ..models import BEIJING, CallDirection, CallMethod, Cdr, Draft
 
 ORIGINALS: Final = "infin8_async.originals"
 """The key in a row's `extra` under which lie the values that the database could not hold."""
@@ -35,14 +35,6 @@ _values: Final = attrgetter(*FIELDS)
 
 Row = tuple[Any, ...]
 """What drivers take and give: values of many types, and drivers have none."""
-
-
-@define(kw_only=True, eq=False, repr=False)
-class _Draft(Cdr):
-    """A record in the making: each field of a frozen class is set by a function call, those of a draft are not."""
-
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__
 
 
 @frozen(kw_only=True)
@@ -100,7 +92,7 @@ class Fit:
             abillsec, userid, memberid, extra,
         ) = row  # fmt: skip
         time = self.from_time
-        cdr: Cdr = _Draft(
+        cdr: Cdr = Draft(
             id=number,
             extnumber=extnumber,
             disnumber=disnumber,
@@ -129,7 +121,7 @@ class Fit:
         return _restored(cdr) if ORIGINALS in cdr.extra else cdr
 
     def text(self, value: str, *, indexed: bool = False) -> str:
-        """Make of a text what the database holds in its place: the same, if it can."""
+        """The text that the database can hold: the same one, or a stand-in."""
         if not self.nul:
             value = value.replace("\0", _REPLACEMENT)
         if not value.isascii():
@@ -137,7 +129,7 @@ class Fit:
         return value[: self.longest_indexed] if indexed else value
 
     def _all_fit(self, values: Sequence[Row]) -> bool:
-        """Whether every value can be stored as it is. To look at whole columns is faster than to look at each value."""
+        """Whether every value can be stored as it is. Looking at whole columns is faster than looking at each value."""
         columns = list(zip(*values, strict=True))
         if not columns:
             return True

@@ -31,7 +31,7 @@ class CdrStore:
     A value that a database cannot hold has a stand-in in its column: U+FFFD for a lone surrogate, and for NUL in
     PostgreSQL; the nearest number of 64 bits; null for a time before the database's first; the first 500 characters of
     an extension or number that is longer, in PostgreSQL. The original lies in `extra`, under
-    `"infin8_async.originals"`. Whoever reads calls through this class gets the originals.
+    `"infin8_async.originals"`. Calls that are read through this class have the originals.
 
     Args:
         url: `sqlite:///calls.db` (a file in the present folder; four slashes for an absolute path),
@@ -52,7 +52,7 @@ class CdrStore:
         Open the store.
 
         Raises:
-            StoreError: The database refused or was not there, or its tables are those of a newer version or of
+            StoreError: The database refused or can't be reached, or its tables are those of a newer version or of
                 somebody else. Nothing has been changed.
         """
         await self._database.open()
@@ -69,7 +69,7 @@ class CdrStore:
 
     async def save(self, cdrs: Sequence[Cdr], *, account: str = "") -> SaveResult:
         """
-        Have the store hold these calls just as they are, in one transaction.
+        Save these calls in one transaction: insert the new ones, and update those that differ.
 
         Args:
             cdrs: Calls. If an id comes twice, the last one counts.
@@ -77,7 +77,7 @@ class CdrStore:
             account: Whose they are. What `sync` and `follow` save is under the appid of the session's credentials.
 
         Raises:
-            StoreError: The database refused or was not there. Nothing has been saved.
+            StoreError: The database refused or can't be reached. Nothing has been saved.
 
             ValueError: A call has a naive time, or an id beyond 64 bits. Nothing has been saved.
         """
@@ -93,7 +93,7 @@ class CdrStore:
         progress: Callable[[SyncProgress], object] | None = None,
     ) -> SyncReport:
         """
-        Have the store hold every call that answers *query*.
+        Bring every call that answers *query* into the store.
 
         The window is divided into days of Beijing. The ledger knows how many calls the platform counted when a day was
         read. If it counts as many of the whole window now, that one small request is all. Otherwise the window is
@@ -202,7 +202,7 @@ class CdrStore:
             account: Only those of this account; None for those of all.
 
         Raises:
-            StoreError: The database refused or was not there.
+            StoreError: The database refused or can't be reached.
         """
         database = self._database
         column = _schema.calls.c

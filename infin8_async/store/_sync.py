@@ -1,4 +1,4 @@
-"""Have the database hold what the platform has: count, read what differs, land it."""
+"""Bring the database up to date: count, read what differs, and save it."""
 
 from collections.abc import Sequence
 from contextlib import aclosing

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Await all at once, and give what they give, in their order. The first error ends all others."""
+    """Await all at once, and return their results in order. The first error cancels all others."""
     tasks = [asyncio.ensure_future(one) for one in work]
     try:
         return await asyncio.gather(*tasks)
@@ -20,10 +20,10 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 async def in_order(jobs: Iterable[Callable[[], Awaitable[object]]], *, at_once: int) -> None:
     """
-    Do jobs, at most so many at once, started in their order.
+    Run jobs, *at_once* of them at the same time, started in their order.
 
-    If one fails, those that come after it are ended, those before it are not: then its error is raised. So what was
-    done is what would have been done one after the other.
+    If one fails, those after it are cancelled, those before it finish, and then its error is raised. So what has been
+    done is the same as if the jobs had run one after the other.
     """
     waiting = iter(jobs)
     running: list[asyncio.Future[object]] = []

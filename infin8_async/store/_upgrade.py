@@ -101,7 +101,7 @@ def _upgrade_first(connection: Connection) -> None:
     """
     From version 1.
 
-    Its ledger does not say whose the windows are: it begins anew, and the next sync reads every day again.
+    Its ledger does not say whose the windows are. So the new one is empty, and the next sync reads every day again.
     """
     if connection.dialect.name == "postgresql":
         numbers = ("duration", "billsec", "aduration", "abillsec")
@@ -121,7 +121,7 @@ def _upgrade_first(connection: Connection) -> None:
         try:
             selection = msgspec.json.decode(mark["state"], type=_State).of
         except msgspec.MsgspecError:
-            continue  # it is damaged: following begins again where it is told to, and no call comes twice
+            continue  # it is damaged: following starts where the query does, and no call is saved twice
         connection.execute(insert(_schema.checkpoints).values(**mark, selection=selection))
 
 

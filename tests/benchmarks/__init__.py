@@ -1,1 +1,1 @@
-"""What the client costs beside what others do, and beside what could be done at best: `python -m tests.benchmarks`."""
+"""What the client costs, compared with other clients and with the best possible: `python -m tests.benchmarks`."""

@@ -1,6 +1,8 @@
-"""A window too deep for page numbers: in parts, as the library reads it, and in one piece."""
+"""A window too deep for page numbers: in parts, as the library reads it, and by page numbers all the same."""
 
+from collections.abc import Callable, Coroutine
 from statistics import median
+from typing import Any
 
 from . import library
 from .figures import Figure, in_turn, ratio
@@ -15,23 +17,25 @@ def deep(*, quick: bool) -> list[Figure]:
     asked: dict[str, int] = {}
     with Server(rows, sqlite=True) as server:
 
-        def pull(name: str) -> None:
+        def pull(name: str, count: Callable[..., Coroutine[Any, Any, int]]) -> None:
             before = server.requests()
-            library.run(library.count(server.url, concurrency=8), rows)
+            library.run(count(server.url, concurrency=8), rows)
             asked[name] = server.requests() - before
 
-        def whole() -> None:
-            with library.undivided():
-                pull("whole")
-
-        taken = in_turn({"parts": lambda: pull("parts"), "whole": whole}, rounds, warm=False)
+        contenders = {
+            "parts": lambda: pull("parts", library.count),
+            "places": lambda: pull("places", library.count_by_place),
+        }
+        taken = in_turn(contenders, rounds, warm=False)
         many = grown("library", server.url)
     with Server(rows // 10, sqlite=True) as server:
         few = grown("library", server.url)
     own = taken["parts"]
     return [
-        Figure(row, f"{rows:,} rows in parts", median(own), "s", note=f"in one piece {median(taken['whole']):.1f} s"),
-        Figure(row, "time, in parts / in one piece", ratio(own, taken["whole"])),
-        Figure(row, "requests, in parts / in one piece", asked["parts"] / asked["whole"], note=f"{asked['parts']}"),
+        Figure(
+            row, f"{rows:,} rows in parts", median(own), "s", note=f"by page numbers {median(taken['places']):.1f} s"
+        ),
+        Figure(row, "time, in parts / by page numbers", ratio(own, taken["places"])),
+        Figure(row, "requests, in parts / by page numbers", asked["parts"] / asked["places"], note=f"{asked['parts']}"),
         Figure(row, f"memory / that of {rows // 10:,} rows", many / few, most=1.1, note=f"{many:.0f} MB above idle"),
     ]

@@ -22,11 +22,11 @@ class Figure:
     One line of the table.
 
     Attributes:
-        value: None where it was skipped.
+        value: None if it was skipped.
 
         most, least: The target, where there is one.
 
-        beside_library: Whether it is a peer's time over the library's, which the picture shows.
+        against_library: Whether it is a peer's time over the library's, which the picture shows.
     """
 
     row: str
@@ -36,7 +36,7 @@ class Figure:
     most: float | None = None
     least: float | None = None
     note: str = ""
-    beside_library: bool = False
+    against_library: bool = False
 
     @property
     def target(self) -> str:

@@ -41,7 +41,7 @@ _SERVERS: Final = {"PostgreSQL": "INFIN8_TEST_POSTGRES", "MySQL": "INFIN8_TEST_M
 
 
 def landing(*, quick: bool) -> list[Figure]:
-    """A year of some 160 calls a day at 50 ms a request into SQLite, beside its pull and its plain writing."""
+    """A year of some 160 calls a day at 50 ms a request into SQLite, compared with its pull and its plain writing."""
     days, a_day, rounds = (20, 20, 1) if quick else (365, 160, 3)
     first, again, pulls, writes, requests, changed = [], [], [], [], [], []
     for _ in range(rounds):
@@ -68,7 +68,7 @@ def landing(*, quick: bool) -> list[Figure]:
 
 
 def writing(*, quick: bool) -> list[Figure]:
-    """Many calls into each database, beside the driver's plain `executemany` in the same run."""
+    """Many calls into each database, compared with the driver's plain `executemany` in the same run."""
     rows = 10_000 if quick else 1_000_000
     figures = []
     with TemporaryDirectory() as folder:

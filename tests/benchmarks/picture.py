@@ -1,4 +1,4 @@
-"""What a pull takes beside its peers, as a small SVG for light and dark pages."""
+"""The time of a pull, compared with its peers, as a small SVG for light and dark pages."""
 
 from html import escape
 from typing import Final
@@ -24,7 +24,7 @@ _STYLE: Final = """
 
 def picture(figures: list[Figure]) -> str:
     """Bars for the figures that compare a peer's time with the library's, the slowest first."""
-    bars = [(f.what.partition(":")[0], f.value) for f in figures if f.beside_library and f.value is not None]
+    bars = [(f.what.partition(":")[0], f.value) for f in figures if f.against_library and f.value is not None]
     bars = sorted([*bars, ("infin8_async", 1.0)], key=lambda bar: -bar[1])
     longest = max(value for _, value in bars)
     height = _TOP + len(bars) * (_BAR + _GAP) + 30
@@ -44,7 +44,7 @@ def picture(figures: list[Figure]) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{title}">',
             f"<style>{_STYLE}</style>",
             f'<text class="title" x="10" y="24">{title}</text>',
-            '<text class="note" x="10" y="44">time beside that of infin8_async; shorter is better</text>',
+            '<text class="note" x="10" y="44">time, compared with infin8_async; shorter is better</text>',
             *drawn,
             f'<text class="note" x="10" y="{height - 10}">{escape(machine())}</text>',
             "</svg>\n",

@@ -82,6 +82,15 @@ async def test_the_quickstart_prints_calls_and_a_sum(capsys):
     assert re.fullmatch(rf"{len(lines)} calls, .* talked, complete: True", last)
 
 
+async def test_the_quickstart_gives_no_sum_of_half_the_calls(environment, capsys):
+    module = runpy.run_path(str(ROOT / "examples" / "quickstart.py"))
+    session = Infin8Session(environment.credentials, base_url=environment.base_url, per_page=20)
+    environment.fail(None, page=2, code=1006)
+    with pytest.raises(SystemExit, match=r"no sum, as calls are missing: .*1006"):
+        await module["main"](session)
+    assert capsys.readouterr().out.count("\n") == 20
+
+
 async def test_the_tracing_example_shows_each_request(capsys):
     await runpy.run_path(str(ROOT / "examples" / "tracing.py"))["main_in_sandbox"]()
     assert re.fullmatch(r"POST /api/cdrs 200 after \d+ ms\n200 calls\n", capsys.readouterr().out)

@@ -182,6 +182,7 @@ class TestValues:
             assert asyncio.run(to_jsonl(source(cdrs), lines)) == asyncio.run(to_csv(source(cdrs), rows)) == len(cdrs)
             expected = [values(cdr) for cdr in cdrs]
             assert read_jsonl(lines) == read_csv(rows) == expected
+            assert [json.loads(line) for line in lines.read_bytes().splitlines()] == [cdr.to_dict() for cdr in cdrs]
         assert read_back(asyncio.run(to_arrow(source(cdrs))).to_pylist()) == expected
 
     async def test_no_calls_are_a_file_too(self, tmp_path):

@@ -46,7 +46,7 @@ def now() -> datetime:
 
 
 def calls(seed: int, rate: float, seconds: int, *, first: int = 0, mean: float = 60, longest: int = 900) -> list[Call]:
-    """Calls of so many a second, each of a length of its own."""
+    """Calls at a steady rate, each of its own length."""
     chance, made, second = random.Random(seed), [], float(first)
     while (second := second + chance.expovariate(rate)) < seconds:
         length = min(longest, int(chance.expovariate(1 / mean)))

@@ -1,4 +1,4 @@
-"""Where a feed stands: kept whole, added to, locked, and never taken for something else."""
+"""Where a feed stands: saved whole, added to, locked, and never mistaken for another feed's."""
 
 import asyncio
 import json
@@ -155,7 +155,7 @@ async def test_an_object_always_gets_one_json_document():
 
 @pytest.mark.parametrize("cut", range(1, len("\n[1234567]")))
 async def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path, cut):
-    """Nobody had been told that it is safe: the call comes again."""
+    """Saving had not returned, so nobody relied on it: the call comes again."""
     path = tmp_path / "calls.json"
     saving = mark(FileCheckpoint(path))
     await saving.save(DAY, [1])

@@ -30,6 +30,7 @@ from infin8_async._feed import poll
 from infin8_async._feed.checkpoint import Mark
 from infin8_async._feed.feed import CdrFeed
 from infin8_async._wire.transport import Tally
+from infin8_async.models import platform_text
 from infin8_async.stream import CdrStream
 
 CREDENTIALS = Credentials("app", "key", username="user")
@@ -490,11 +491,33 @@ def test_one_reader_and_an_end_that_stays(caplog):
         for _ in range(2):
             with pytest.raises(StopAsyncIteration):
                 await anext(following)
-        await following.aclose()
-        with pytest.raises(RuntimeError, match="was closed"):
-            await anext(following)
+            await following.aclose()
         with pytest.raises(TypeError, match="async for"):
             iter(following)
+
+    clock.run(main())
+
+
+def test_a_feed_that_was_closed_is_not_taken_for_one_that_has_ended():
+    async def main():
+        following = feed(ringing([(0, 0, 1)]), query(minutes=1))
+        async with following:
+            await anext(following)
+        with pytest.raises(RuntimeError, match="was closed"):
+            await anext(following)
+
+    clock.run(main())
+
+
+def test_it_shows_how_far_it_is_and_no_number():
+    async def main():
+        following = feed(ringing([(0, 0, 1)]), query(minutes=1, disnumber="13812345678"))
+        since = f"<CdrFeed from {platform_text(DAY)} to {platform_text(DAY + timedelta(minutes=1))}:"
+        assert repr(following) == f"{since} 0 calls in 0 polls (0 failed), open>"
+        await anext(following)
+        assert repr(following) == f"{since} 1 calls in 1 polls (0 failed), open>"
+        await following.aclose()
+        assert repr(following) == f"{since} 1 calls in 1 polls (0 failed), was closed>"
 
     clock.run(main())
 

@@ -1,9 +1,11 @@
 import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.pretty import pretty_repr
 
 import infin8_async
 from infin8_async import (
@@ -189,11 +191,33 @@ class TestCdr:
     def test_talk_time_is_a_timedelta(self):
         assert Cdr(id=1, billsec=90).talk_time == timedelta(minutes=1, seconds=30)
 
-    def test_phone_numbers_and_unlisted_values_are_not_in_its_repr(self):
+    def test_its_repr_is_short_and_masks_numbers(self):
+        noon = datetime(2020, 6, 10, 12, tzinfo=BEIJING)
+        cdr = Cdr(
+            id=7, starttime=noon, context=CallDirection.INCOMING, disnumber="917045100378", callnumber="02161234567",
+            anumber="13800000000", clientip="10.0.0.1", extra={"cli": "917045100378"},
+        )  # fmt: skip
+        assert repr(cdr) == "<Cdr 7 2020-06-10 12:00:00 callin '***78' -> '***67'>"
+        assert repr(Cdr(id=7)) == "<Cdr 7 no dial time '' '' -> ''>"
+
+    @pytest.mark.parametrize("shown", [repr, pretty_repr], ids=["repr", "rich"])
+    def test_no_phone_number_is_shown_whatever_prints_it(self, shown):
         number = "917045100378"
-        shown = repr(Cdr(id=1, disnumber=number, callnumber=number, anumber=number, extra={"cli": number}))
-        assert number not in shown
-        assert "cli" in shown
+        cdr = Cdr(id=1, context=number, disnumber=number, callnumber=number, anumber=number, extra={"cli": number})
+        assert number not in shown(cdr)
+
+    def test_as_a_dict_it_is_plain_types_under_the_platforms_names(self):
+        noon = datetime(2020, 6, 10, 12, tzinfo=BEIJING)
+        sent = {"recording": ["a"]}
+        cdr = Cdr(id=7, starttime=noon, context=CallDirection.INCOMING, callmethod="9", billsec=3, extra=sent)
+        plain = cdr.to_dict()
+        assert list(plain) == [field.name for field in attrs.fields(Cdr)]
+        assert plain["starttime"] == "2020-06-10T12:00:00+08:00"
+        assert (plain["id"], plain["context"], plain["answertime"], plain["billsec"]) == (7, "callin", None, 3)
+        assert {type(value) for value in plain.values()} <= {int, str, dict, type(None)}
+        plain["extra"]["recording"].append("b")
+        assert sent == {"recording": ["a"]}
+        assert "extra" not in Cdr(id=7).to_dict()
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class Outcome:
 
 @define(eq=False)
 class Platform:
-    """A platform that acts only when it is told to: it changes, counts, reads and answers in any order."""
+    """A platform that acts only on command: it changes, counts, reads and answers in any order."""
 
     world: World
     choices: Choices
@@ -230,7 +230,7 @@ def pull(loop: Loop, world: World, choices: Choices) -> Outcome:
 
 
 def every_pull(loop: Loop, world: World, most: int) -> Iterator[tuple[list[int], Outcome]]:
-    """Pull along every path of choices, *most* of them at the most."""
+    """Pull along every path of choices, but no more than *most* of them."""
     path: list[int] | None = []
     for _ in range(most):
         choices = Choices(path)

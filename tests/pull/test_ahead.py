@@ -34,4 +34,4 @@ def test_a_stream_that_is_collected_after_its_loop_has_closed_says_nothing(caplo
     assert len(for_ever) == 4
     assert not caplog.records
     for task in for_ever:
-        task._log_destroy_pending = False  # whoever closes a loop in this way hears of it, but not from a stream
+        task._log_destroy_pending = False  # asyncio complains of a loop closed in this way; the stream must not

@@ -199,7 +199,7 @@ class TestLies:
         platform.answer = renumbered(lambda query, page, size: with_total(answer(WINDOW, 1, size), claimed))
         await self.ends_incomplete(platform)
 
-    async def test_a_count_that_is_always_one_too_many_is_told(self):
+    async def test_a_count_that_is_always_one_too_many_is_an_error(self):
         platform = platform_of(35)
         answer = platform.answer
 
@@ -352,7 +352,7 @@ class TestDeepWindows:
                 platform.rows.remove(platform.rows[-1])
         assert (scan.complete, scan.certified, scan.total) == (True, False, 1999)
 
-    async def test_rows_that_no_part_holds_are_told(self):
+    async def test_rows_that_no_part_holds_are_an_error(self):
         platform = platform_of(2_000, size=20, deep=250)
         answer = platform.answer
 

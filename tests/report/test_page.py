@@ -106,8 +106,8 @@ async def test_phone_numbers_are_masked_unless_they_are_asked_for(report, sandbo
     ],
 )
 async def test_the_first_line_says_whether_all_calls_are_there(report, complete, certified, first):
-    told = evolve(report, figures=evolve(report.figures, complete=complete), certified=certified)
-    html = page(told, Words("en"))
+    shown = evolve(report, figures=evolve(report.figures, complete=complete), certified=certified)
+    html = page(shown, Words("en"))
     assert first in re.search("<main>.*?<p[^>]*>(.*?)</p>", html, re.DOTALL)[1]
 
 
@@ -152,7 +152,7 @@ async def test_years_of_calls_are_a_page_of_less_than_500_kb(sandbox):
     assert len(page(made, Words("en")).encode()) < 500_000
 
 
-def test_the_files_of_the_page_are_found_beside_the_module():
+def test_the_files_of_the_page_are_found_next_to_the_module():
     import infin8_async.report as room  # noqa: PLC0415
 
     assert {"page.html", "page.css"} <= {file.name for file in Path(room.__file__).parent.iterdir()}

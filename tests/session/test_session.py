@@ -376,6 +376,50 @@ class TestFailures:
         assert str(number) not in caplog.text
 
 
+class TestNotebooks:
+    async def test_a_session_is_opened_and_closed_without_a_block(self, infin8_sandbox):
+        session = await session_of(infin8_sandbox).open()
+        assert await session.count(DAY) == len(infin8_sandbox.ids())
+        with pytest.raises(RuntimeError, match="open already"):
+            await session.open()
+        await session.aclose()
+        with pytest.raises(RuntimeError, match="closed"):
+            await session.open()
+
+    async def test_a_session_shows_its_state_and_no_secret_of_its_address(self):
+        async with Sandbox(10) as sandbox:
+            address = sandbox.base_url.replace("//", "//me:s3cret@") + "/13812345678"
+            session = Infin8Session(sandbox.credentials, base_url=address)
+            assert repr(session) == f"<Infin8Session {sandbox.base_url}: not open, 0 requests sent>"
+            async with session_of(sandbox) as session:
+                await session.count(DAY)
+                assert repr(session) == f"<Infin8Session {sandbox.base_url}: open, 1 requests sent>"
+            assert repr(session) == f"<Infin8Session {sandbox.base_url}: closed, 1 requests sent>"
+
+    async def test_a_stream_shows_how_far_it_is_and_no_number(self, infin8_sandbox):
+        for _ in range(3):
+            infin8_sandbox.add_call(starttime="2020-06-10 12:00:00", disnumber="13812345678")
+        window = "<CdrStream from 2020-06-10 00:00:00 to 2020-06-10 23:59:59:"
+        query = CdrQuery.day(date(2020, 6, 10), disnumber="13812345678")
+        async with session_of(infin8_sandbox) as session:
+            stream = session.cdrs(query)
+            assert repr(stream) == f"{window} 0 calls, open>"
+            await anext(stream)
+            assert repr(stream) == f"{window} 1 of 3 calls, open>"
+            await stream.collect()
+            assert repr(stream) == f"{window} 3 of 3 calls, was read to its end>"
+            async with session.cdrs(query) as stream:
+                await anext(stream)
+            assert repr(stream) == f"{window} 1 of 3 calls, was closed>"
+            infin8_sandbox.fail(1, hang=True)
+            stream = session.cdrs(query)
+            reader = asyncio.create_task(stream.collect())
+            await infin8_sandbox.wait_for_requests(3)
+            assert repr(stream) == f"{window} 0 calls, being read>"
+        await asyncio.gather(reader, return_exceptions=True)
+        assert repr(stream) == f"{window} 0 calls, ended with RuntimeError>"
+
+
 class TestMisuse:
     async def test_a_session_that_is_not_open(self):
         session = Infin8Session(Credentials("a", "k", username="u"))

@@ -123,7 +123,7 @@ class TestLeaving:
 
         assert run(main()) == []
 
-    def test_a_page_by_page_reader_is_told_too(self):
+    def test_a_page_by_page_reader_gets_the_error_too(self):
         async def main() -> None:
             async with Sandbox(1000) as sandbox:
                 sandbox.fail(None, page=2, hang=True)

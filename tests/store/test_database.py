@@ -253,7 +253,7 @@ async def open_and_save(url, number):
 
 
 async def end_connections(url):
-    """What a restart of the server does to whoever is connected."""
+    """What a restart of the server does to open connections."""
     if url.startswith("postgres"):
         await sql(
             url,

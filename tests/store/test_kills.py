@@ -90,7 +90,7 @@ async def test_two_syncs_at_once_do_not_disturb_each_other(url):
         await assert_true(url, sandbox)
 
 
-async def test_a_sync_beside_following_makes_no_false_claim(url):
+async def test_a_sync_during_following_makes_no_false_claim(url):
     """Calls of the present appear, and are landed by both at once."""
     now = datetime.now(BEIJING)
     async with Sandbox(0, latency=0.001) as sandbox:

@@ -1,4 +1,4 @@
-"""What `sync` asks, reads and claims, whatever the platform compares and whoever asks."""
+"""What `sync` asks, reads and claims, whatever the platform compares, for any user."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -220,7 +220,7 @@ class TestVanished:
         assert (await held(store))[1].extnumber == "8002"
 
     @pytest.mark.parametrize("compares", ["starttime", "endtime"])
-    async def test_a_call_over_midnight_is_told_apart_from_one_that_is_gone(self, store, tmp_path, compares):
+    async def test_a_call_over_midnight_is_not_taken_for_one_that_is_gone(self, store, tmp_path, compares):
         platform = Platform.of([call(n, n * DAY - 30, 60) for n in range(1, 7)], compares=compares)
         await store.sync(platform, WEEK)
         report = await store.sync(platform, WEEK, deep=True)

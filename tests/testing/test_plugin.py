@@ -116,7 +116,7 @@ ON_ASYNCIO = "\n@pytest.fixture\ndef anyio_backend():\n    return BACKEND\n"
 @pytest.mark.parametrize(
     "plugins",
     [("-p", "no:asyncio"), ("-o", "asyncio_mode=strict"), ("-p", "no:asyncio", "-o", "anyio_mode=auto")],
-    ids=["anyio alone", "beside pytest-asyncio", "anyio in auto mode"],
+    ids=["anyio alone", "with pytest-asyncio", "anyio in auto mode"],
 )
 def test_it_runs_under_anyio_in_the_loop_of_the_test(run, plugins):
     test = ANYIO.replace("@pytest.mark.anyio", "") if "anyio_mode=auto" in plugins else ANYIO

@@ -292,7 +292,7 @@ class TestFaults:
         assert await self.ask(infin8_sandbox) == (200, right)
         assert await self.ask(infin8_sandbox) == (200, right)
 
-    async def test_they_come_in_order_for_so_many_requests_and_only_for_their_page(self, infin8_sandbox):
+    async def test_they_come_in_order_for_a_number_of_requests_and_only_for_their_page(self, infin8_sandbox):
         infin8_sandbox.fail(2, page=2, status=500)
         infin8_sandbox.fail(status=502)
         assert [(await self.ask(infin8_sandbox, page))[0] for page in "12222"] == [502, 500, 500, 200, 200]

@@ -33,7 +33,7 @@ async def probe(
     """
     Find out what your platform does that no document says, and which settings suit it.
 
-    It sends some 50 small requests, two a second, and ends if the platform says that it gets too many. What it prints
+    It sends some 40 requests, two a second, and ends if the platform says that it gets too many. What it prints
     holds no phone number, user name or key, and can be shown to anybody.
 
     ```

@@ -36,7 +36,7 @@ async def report(
     Say what the calls of a window amount to, and those of the period before: on the terminal, or as a page.
 
     The page is one HTML file without a script, to look at, to send and to print. It and the terminal say first whether
-    all calls are there; where some are missing, the exit code is 1.
+    all calls are there; if some are missing, the exit code is 1.
 
     ```
     infin8 report --last 7d

@@ -45,7 +45,7 @@ class Backend(ABC):
     @abstractmethod
     async def upsert(self, connection: AsyncConnection, rows: Sequence[Row]) -> tuple[int, int]:
         """
-        Have the database hold rows just as they are, none of them vanished.
+        Insert or update rows. None of them counts as vanished any more.
 
         Args:
             connection: With a transaction that has begun to write.

@@ -20,7 +20,7 @@ _combine = datetime.combine
 _BUSY: Final = frozenset((1205, 1213))  # lock wait timeout, deadlock: also what a cluster says at COMMIT
 _DOWN: Final = frozenset((1040, 1047, 1053, 1927, 2002, 2003, 2006, 2013, 2014, 2055))
 _PARAMETERS: Final = frozenset(("charset", "connect_timeout", "unix_socket", "ssl", "ssl_ca", "ssl_cert", "ssl_key"))
-_ROWS: Final = 1000  # in one question
+_ROWS: Final = 1000  # in one query
 
 
 def _to_time(time: datetime) -> str:

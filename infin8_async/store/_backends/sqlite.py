@@ -102,9 +102,9 @@ def make(url: URL) -> SQLite:
 
 def _can_only_be_read(path: str) -> bool:
     """
-    Whether it is a file beside which nothing can be written, and that nobody is writing to.
+    Whether the file or its folder is read-only, and nobody is writing to it.
 
-    SQLite needs to write beside a file in WAL mode even to read it, unless it is told that nobody writes.
+    Even to read a file in WAL mode, SQLite has to write next to it, unless the file is opened as immutable.
     """
     file = Path(path)
     if not file.is_file() or file.with_name(f"{file.name}-wal").exists():
@@ -122,7 +122,7 @@ def _upsert() -> str:
     return f"{statement.compile(dialect=sqlite.dialect())} WHERE {changed}"
 
 
-def _set_up(connection: Any, _: object) -> None:  # noqa: ANN401  # SQLAlchemy's cloak over a driver
+def _set_up(connection: Any, _: object) -> None:  # noqa: ANN401  # SQLAlchemy's wrapper of a driver
     connection.isolation_level = None  # we say ourselves when a transaction begins
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_WAIT}")
