@@ -277,8 +277,7 @@ class Infin8Session:
             Infin8Error: The page did not come, or can't be read.
         """
         transport = self._entered()
-        answer = await transport.wait_for(transport.ask(query, number, per_page, https=https))
-        page = answer.page
+        page, answer = await transport.wait_for(transport.ask(query, number, per_page, https=https))
         return CdrPage(tuple(await structured(page)), page.page, page.per_page, page.total), answer
 
     async def _fetch(self, query: CdrQuery, number: int, per_page: int) -> PageBytes:

@@ -37,17 +37,14 @@ logging.getLogger("stamina").addFilter(_not_ours)
 @frozen
 class Answer:
     """
-    One answer of the platform, with what a pull has no use for.
+    What comes with a page, and a pull has no use for.
 
     Attributes:
-        page: The page, its rows still bytes.
-
         headers: The HTTP headers.
 
         seconds: From sending the request to the last byte.
     """
 
-    page: PageBytes
     headers: Mapping[str, str]
     seconds: float
 
@@ -139,7 +136,7 @@ class Transport:
             last = error
         raise without_frames(last)
 
-    async def ask(self, query: CdrQuery, page: int, per_page: int, *, https: bool) -> Answer:
+    async def ask(self, query: CdrQuery, page: int, per_page: int, *, https: bool) -> tuple[PageBytes, Answer]:
         """
         One page by one request, which is not sent again; by https to the same host if wanted. No failure but a refusal
         for too many requests slows the session down.
@@ -151,7 +148,7 @@ class Transport:
         async with self._connections, self._pace.turn(excused=_says_nothing_of_load):
             started = asyncio.get_running_loop().time()
             answer, headers = await self._post(url, query, page, per_page)
-            return Answer(answer, headers, asyncio.get_running_loop().time() - started)
+            return answer, Answer(headers, asyncio.get_running_loop().time() - started)
 
     def start(self, coroutine: Coroutine[object, object, _T]) -> "asyncio.Task[_T]":
         """Begin something in a task of its own, which ends with this transport at the latest."""

@@ -44,7 +44,7 @@ def _https(value: str) -> str | None:
     if value != "answers":
         return None
     host = "host=${INFIN8_BASE_URL:-http://platform.infin8linx.com}"
-    return f"{host}; export INFIN8_BASE_URL=https://${{host#http://}}  # key and calls are encrypted on their way"
+    return f"{host}; export INFIN8_BASE_URL=https://${{host#*://}}  # key and calls are encrypted on their way"
 
 
 def _skew(value: str) -> str | None:

@@ -111,7 +111,7 @@ class Asker:
         rate: How many a second, evenly spaced.
 
     Attributes:
-        most_requests: The same.
+        most_requests: How many may be sent in all.
 
         looks: Everything that was asked.
     """

@@ -1,13 +1,15 @@
 """What a probe has seen, by what it was looked at for."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
 
 from attrs import define, field
 
 from ..models import Cdr
 from ._asking import Look
 
-_MOSTLY = 0.9
+_MOSTLY: Final = 0.9
 
 
 @define
@@ -77,8 +79,8 @@ class Observed:
     @property
     def repeats_itself(self) -> bool:
         """Whether the same question gets about the same calls each time."""
-        pairs = list(zip(self.base, self.base[1:], strict=False))
-        return bool(pairs) and all(alike(one.ids, other.ids) for one, other in pairs)
+        looks = [look for look in self.base if look.page is not None]
+        return len(looks) > 1 and all(alike(one.ids, other.ids) for one, other in pairwise(looks))
 
 
 def alike(some: Sequence[int], others: Sequence[int]) -> bool:
@@ -90,6 +92,8 @@ def alike(some: Sequence[int], others: Sequence[int]) -> bool:
 def orders(observed: Observed) -> Iterator[Sequence[Cdr]]:
     """The calls of the base window in each order in which they came."""
     for look in observed.base:
-        yield look.cdrs
+        if look.page is not None:
+            yield look.cdrs
     for upper, lower in observed.halves:
-        yield (*upper.cdrs, *lower.cdrs)
+        if upper.page is not None and lower.page is not None:
+            yield (*upper.cdrs, *lower.cdrs)

@@ -91,13 +91,13 @@ def _kind(observed: Observed, look: Look) -> str | None:
 def counts(observed: Observed) -> Finding:
     """Whether the count of an answer is as new as its rows."""
     whole = [look for look in observed.looks if observed.short(look)]
-    behind = [look for look in whole if look.total < _least(look)]
+    behind = [look for look in whole if look.total < _distinct(look)]
     ahead = [look for look in whole if look.total > len(look.cdrs)]
     changes = sum(bool(set(new.ids) - set(old.ids)) for old, new in pairwise(observed.live) if old.page and new.page)
     agreeing = len(whole) - len(behind) - len(ahead)
     evidence = f"{agreeing} of {len(whole)} answers that held everything had as many calls as they counted"
     if behind and not ahead:
-        most = max(_least(look) - look.total for look in behind)
+        most = max(_distinct(look) - look.total for look in behind)
         return Finding("lag", f"{evidence}; the others counted up to {most} fewer")
     if whole and not behind and not ahead and changes >= _LEAST_CHANGES:
         return Finding("agree", f"{evidence}; {changes} times new calls had come since the last answer")
@@ -106,6 +106,6 @@ def counts(observed: Observed) -> Finding:
     return not_found_out(f"{evidence}, but only {changes} times had new calls come since the last answer")
 
 
-def _least(look: Look) -> int:
-    """The smallest count that fits an answer; a row that comes twice may count once."""
+def _distinct(look: Look) -> int:
+    """How many different calls an answer holds: the smallest count that fits it, if rows come twice."""
     return len(set(look.ids))

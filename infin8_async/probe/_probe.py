@@ -74,8 +74,8 @@ async def probe(
     """
     Find out what the platform does not document, with one's own account, and gently.
 
-    Some 40 requests are sent one after the other. None is sent again by itself. If the platform says that it gets too
-    many, the probe ends there.
+    Some 40 requests are sent, one after the other. One that fails may be sent once more; each counts. If the platform
+    says that it gets too many requests, the probe ends there.
 
     Args:
         session: What the requests go through. Its own limits apply as well.

@@ -122,7 +122,7 @@ def rate_limit(steps: Sequence[Sequence[Look]]) -> Finding:
             return Finding(f"{good:g}", f"{evidence}, none at {good:g}")
         starts = sorted(look.ended - look.seconds for look in looks if look.page is not None)
         if len(starts) < len(looks) or (len(looks) - 1) / (starts[-1] - starts[0]) < _KEPT_UP * rate:
-            return not_found_out(f"the session or the platform did not keep up with {rate} requests a second")
+            return not_found_out(f"at {rate} a second, requests were held back by the session or not answered")
         good = rate
     if len(steps) < len(_RATES):
         return not_found_out(f"tried up to {good:g} a second, none was refused; too few requests are left for more")

@@ -147,16 +147,12 @@ def lateness(rounds: Sequence[Round], stopped: str = "") -> Finding:
         vanished |= seen.keys() - this.cdrs.keys()
         seen |= this.cdrs
     minutes = (rounds[-1].until - rounds[0].at).total_seconds() / 60 if rounds else 0
-    evidence = f"{len(after_dial)} calls appeared in {minutes:.0f} min, {len(rounds)} times looked"
-    changes = f"; of {len(seen)} calls {len(changed)} changed, {len(vanished)} vanished" + f"; {stopped}" * bool(
-        stopped
-    )
-    if not after_dial:
-        return not_found_out(evidence + changes)
-    least, most = max(after_dial, key=lambda bounds: bounds[1])
+    evidence = [f"{len(after_dial)} calls appeared in {minutes:.0f} min, seen by {len(rounds)} looks"]
     if after_end:
-        evidence += f", at most {max(after_end):.0f} s after they ended"
-    return Finding(
-        f"{max(0, most):.0f}",
-        f"{evidence}, {max(0, least):.0f} to {max(0, most):.0f} s after they were dialled{changes}",
-    )
+        evidence.append(f"at most {max(after_end):.0f} s after they ended")
+    least, most = max(after_dial, key=lambda bounds: bounds[1], default=(0, 0))
+    if after_dial:
+        evidence.append(f"the latest {max(0, least):.0f} to {max(0, most):.0f} s after it was dialled")
+    evidence.append(f"of {len(seen):,} calls {len(changed)} changed and {len(vanished)} vanished")
+    said = "; ".join([*evidence, *filter(None, [stopped])])
+    return Finding(f"{max(0, most):.0f}", said) if after_dial else not_found_out(said)

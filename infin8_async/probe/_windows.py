@@ -24,8 +24,8 @@ NO_TIME: Final = "none"
 
 _PLACES: Final = 12  # where in the known calls experiments are looked for
 _WIDTHS: Final = (1, 4, 10)  # how many different times they span
-_LEAST_TRIALS: Final = 2
-_LEAST_ROWS: Final = 3
+_FEWEST_TRIALS: Final = 2
+_FEWEST_CALLS: Final = 3
 
 
 @frozen
@@ -168,7 +168,7 @@ def bounds(observed: Observed) -> Finding:
 def _shown(observed: Observed) -> Collection[Rule] | Finding:
     """The rules that are possible, if there is something to go by."""
     trials = _answered(observed)
-    if len(trials) < _LEAST_TRIALS or sum(len(look.cdrs) for look in trials) < _LEAST_ROWS:
+    if len(trials) < _FEWEST_TRIALS or sum(len(look.cdrs) for look in trials) < _FEWEST_CALLS:
         return not_found_out(f"{_trials(observed)}: too little to go by")
     return possible(observed) or not_found_out(f"{_trials(observed)} fit none of {', '.join(TIMES)} and {NO_TIME}")
 

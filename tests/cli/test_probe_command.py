@@ -1,6 +1,7 @@
 """`infin8 probe`, in this process: the sandbox that it asks runs in its own loop."""
 
 import json
+import logging
 
 import pytest
 from cyclopts import CycloptsError
@@ -10,6 +11,13 @@ from infin8_async.cli.app import app
 from infin8_async.cli.options import UsageError
 from infin8_async.probe import NOT_FOUND_OUT, ProbeReport
 from infin8_async.probe._probe import FINDINGS
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were(monkeypatch):
+    """A command sets up logging for its process, which is that of the other tests here."""
+    for name in ("infin8_async", "stamina"):
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
 
 
 def probe(*arguments: str) -> int:
@@ -39,6 +47,15 @@ def test_a_limit_on_requests_is_kept_and_what_is_missing_says_so(tmp_path, capfd
     findings = json.loads(file.read_bytes())["findings"]
     assert findings["order"]["value"] == NOT_FOUND_OUT
     assert "stopped after 1 requests" in findings["order"]["evidence"]
+
+
+def test_the_rate_test_and_the_watch_are_asked_for_and_keep_the_limit(tmp_path, capfd):
+    file = tmp_path / "probe.json"
+    assert probe("--rate", "--most-requests", "1", "--watch", "1s", "--json", str(file)) == DONE
+    findings = json.loads(file.read_bytes())["findings"]
+    assert "too few requests are left" in findings["rate_limit"]["evidence"]
+    assert "stopped after 1 requests" in findings["lateness"]["evidence"]
+    assert "pressing" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

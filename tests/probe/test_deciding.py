@@ -235,13 +235,13 @@ class TestLateness:
         found = lateness([self.round(0, old), self.round(60, old, new), self.round(90, old, new, later)])
         assert found.value == "51"
         assert "2 calls appeared" in found.evidence
-        assert "at most 11 s after they ended" in found.evidence
+        assert "at most 11 s after they ended; the latest 0 to 51 s after it was dialled" in found.evidence
 
     def test_it_says_whether_calls_change_or_vanish(self):
         one, two = cdr(1, 0), cdr(2, 0)
         found = lateness([self.round(0, one, two), self.round(30, evolve(one, billsec=9))])
         assert found.value == NOT_FOUND_OUT
-        assert "of 2 calls 1 changed, 1 vanished" in found.evidence
+        assert "of 2 calls 1 changed and 1 vanished" in found.evidence
 
 
 def test_advice_can_be_pasted_and_says_nothing_of_what_was_not_found_out():
