@@ -42,9 +42,12 @@ from infin8_async import (
 from infin8_async.probe import NOT_FOUND_OUT, Finding, probe
 from infin8_async.testing import Quirks, Sandbox
 
+AT_ONCE = 1e6
+"""A rate for the clock of this machine: large bodies take time to pass from socket to socket."""
+
 PAIRS = list(every_pair(BEHAVIOURS, random.Random(0)))
 ANY = [
-    {name: random.Random(f"{seed} {name}").choice(values) for name, values in BEHAVIOURS.items()} for seed in range(60)
+    {name: random.Random(f"{seed} {name}").choice(values) for name, values in BEHAVIOURS.items()} for seed in range(30)
 ]
 
 
@@ -58,22 +61,19 @@ def test_each_behaviour_is_named_whatever_it_comes_with(values):
     assert differences(report, expected(values)) == {}
 
 
-@pytest.mark.parametrize("values", PAIRS[:3] + THOROUGH * PAIRS[3:], ids=short)
+@pytest.mark.parametrize("values", PAIRS[:3] + THOROUGH * PAIRS[3:13], ids=short)
 def test_a_sandbox_like_a_report_gets_the_same_report(values):
     first = run(probed(sandbox_like(values)))
     again = run(probed(filled(Sandbox.like(first, 0))))
     assert differences(again, {name: {it.value} for name, it in first.findings.items()}) == {}
 
 
-def test_a_page_without_a_cap_is_none_seen():
-    async def all_on_one_page(sandbox):
-        async with sandbox, session_of(sandbox) as session:
-            return len((await session.page(DAY, per_page=6000)).cdrs)
-
-    report = run(probed(Sandbox(5100, max_per_page=10_000)))
+async def test_a_page_without_a_cap_is_none_seen():
+    report = await probed(Sandbox(5100, max_per_page=10_000), rate=AT_ONCE)
     assert report.findings["page_cap"].value == "none seen"
     assert report.findings["largest_page"].value == NOT_FOUND_OUT
-    assert run(all_on_one_page(Sandbox.like(report, 5100))) == 5100
+    async with Sandbox.like(report, 5100) as sandbox, session_of(sandbox) as session:
+        assert len((await session.page(DAY, per_page=6000)).cdrs) == 5100
 
 
 def test_an_echo_that_never_changes_is_a_silent_cap():
@@ -189,17 +189,17 @@ async def probed_by_chance(platform: Chance) -> dict[str, Finding]:
     return {name: finding for name, finding in report.findings.items() if finding.found and name not in MEASURED}
 
 
-@pytest.mark.parametrize("seed", range(cases(40)))
+@pytest.mark.parametrize("seed", range(cases(20)))
 def test_of_a_platform_that_answers_at_random_nothing_is_found_out(seed):
     assert run(probed_by_chance(Chance(seed))) == {}
 
 
-@pytest.mark.parametrize("seed", range(cases(20)))
+@pytest.mark.parametrize("seed", range(cases(10)))
 def test_of_a_platform_that_forgets_calls_at_random_no_list_is_found_out(seed):
     assert run(probed_by_chance(Forgetful(seed))).keys() == {"clock_skew", "keep_alive", "compression"}
 
 
-@pytest.mark.parametrize("most_requests", [1, 2, 5, 9, 17, 33])
+@pytest.mark.parametrize("most_requests", [1, 2, 9, 33])
 def test_never_more_requests_than_promised_and_what_is_left_says_so(most_requests):
     sandbox = filled(Sandbox(0))
     report = run(probed(sandbox, most_requests=most_requests))
@@ -246,19 +246,17 @@ def test_numbers_that_make_no_sense_are_refused():
             run(probed(Sandbox(0), **options))
 
 
-def test_without_a_query_it_takes_as_many_days_as_hold_enough_calls():
-    async def main(sandbox):
-        async with sandbox, session_of(sandbox) as session:
-            return await probe(session)
-
-    few = Sandbox(200, start=datetime.now().date() - timedelta(days=20))
-    run(main(few))
-    spans = [request.form["starttime"] for request in few.requests[:3]]
-    assert spans == sorted(set(spans), reverse=True)
-    assert len(spans) == 3
-    many = Sandbox(2000, start=datetime.now().date() - timedelta(days=1), days=2)
-    run(main(many))
-    assert many.requests[1].form["per_page"] == "1000"
+async def test_without_a_query_it_takes_as_many_days_as_hold_enough_calls():
+    today = datetime.now(BEIJING).date()
+    asked = []
+    for calls, days in ((200, 20), (4000, 1)):
+        async with Sandbox(calls, start=today - timedelta(days=days), days=days + 1) as sandbox:
+            async with session_of(sandbox) as session:
+                await probe(session, rate=AT_ONCE)
+        asked.append([request.form["starttime"] for request in sandbox.requests[:3]])
+    few, many = asked
+    assert few == sorted(set(few), reverse=True)
+    assert many[0] < many[1]  # a day has enough, and a part of it is looked at next
 
 
 class TestPrivacy:
@@ -334,7 +332,7 @@ class TestHttps:
                 aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=ports, ssl=context)) as http,
                 Infin8Session(sandbox.credentials, base_url="http://platform.test", http_session=http) as session,
             ):
-                report = await probe(session, query=DAY, rate=1e6)
+                report = await probe(session, query=DAY, rate=AT_ONCE)
         assert report.findings["https"].value == value
         assert any("https" in line for line in report.advice) == (value == "answers")
 

@@ -7,16 +7,9 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import pytest
 from clock import run
+from test_sandbox import FORM
 
 from infin8_async.testing import Quirks, Sandbox
-
-FORM = {
-    "appid": "sandbox-app",
-    "accesskey": "sandbox-key",
-    "username": "sandbox",
-    "starttime": "2020-06-10 00:00:00",
-    "endtime": "2020-06-10 23:59:59",
-}
 
 
 async def ask(sandbox: Sandbox, **fields):
