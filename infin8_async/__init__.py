@@ -1,8 +1,13 @@
-"""The asyncio client for the call detail records of the Infin8linx cloud call centre."""
+"""
+The asyncio client for the call detail records of the Infin8linx cloud call centre.
 
-from ._feed.checkpoint import Checkpoint
-from ._feed.feed import CdrFeed
-from ._feed.poll import FeedReport
+Records, queries and errors are here at once. What talks to the platform brings aiohttp and more, which take their time
+to load: it is loaded when a program names it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from .errors import (
     AuthenticationError,
     CheckpointError,
@@ -30,12 +35,19 @@ from .models import (
     Leg,
     RetryPolicy,
 )
-from .session import Infin8Session
-from .stream import CdrStream, StreamReport
+
+if TYPE_CHECKING:
+    from ._feed.checkpoint import Checkpoint
+    from ._feed.feed import CdrFeed
+    from ._feed.poll import FeedReport
+    from .budget import Budget
+    from .session import Infin8Session
+    from .stream import CdrStream, StreamReport
 
 __all__ = [
     "BEIJING",
     "AuthenticationError",
+    "Budget",
     "CallDirection",
     "CallMethod",
     "Cdr",
@@ -64,3 +76,22 @@ __all__ = [
     "TransportError",
     "UnreadableRowsError",
 ]
+
+_LATER: Final = {
+    "Budget": "budget",
+    "CdrFeed": "_feed.feed",
+    "CdrStream": "stream",
+    "Checkpoint": "_feed.checkpoint",
+    "FeedReport": "_feed.poll",
+    "Infin8Session": "session",
+    "StreamReport": "stream",
+}
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of this module
+
+    def __getattr__(name: str) -> object:
+        """Load the module of a public name that is asked for the first time (PEP 562)."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f".{_LATER[name]}", __name__), name)
+        return value

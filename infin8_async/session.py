@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from ipaddress import ip_address
 from types import TracebackType
@@ -13,10 +14,12 @@ from yarl import URL
 
 from ._feed.checkpoint import Checkpoint, FileCheckpoint, Mark
 from ._feed.feed import CdrFeed
-from ._pull.ahead import structured
+from ._pull.portions import portions
+from ._pull.rows import rows_of
 from ._pull.scan import Scan
 from ._wire.protocol import NoBodyError, PageBytes
 from ._wire.transport import Answer, Tally, Transport
+from .budget import Budget
 from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
 from .stream import CdrStream
 
@@ -24,6 +27,13 @@ log: Final = logging.getLogger("infin8_async")
 
 _BASE_URL = "http://platform.infin8linx.com"
 _RETRY = RetryPolicy()
+
+
+class _Default(int):
+    """A default that can be told from the same number when a caller gives it."""
+
+
+_CONCURRENCY = _Default(8)
 
 
 class SessionOptions(TypedDict, total=False):
@@ -36,6 +46,8 @@ class SessionOptions(TypedDict, total=False):
     retry: RetryPolicy
     max_rate: float | None
     http_session: aiohttp.ClientSession | None
+    budget: Budget | None
+    trust_env: bool
 
 
 class Infin8Session:
@@ -62,8 +74,14 @@ class Infin8Session:
         http_session: A session of your own, which is used and never closed: for proxies, tracing, certificates.
             Without one the session makes its own on entry and closes it on exit.
 
+        budget: Requests in flight and their rate, shared with other sessions; instead of *concurrency* and *max_rate*.
+
+        trust_env: Find proxies in the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), and passwords for hosts in
+            `~/.netrc`, as aiohttp does. For the session's own connections: an *http_session* has its own `trust_env`.
+
     Raises:
-        ValueError: A number makes no sense, or the base URL is not an http or https address.
+        ValueError: A number makes no sense, the base URL is not an http or https address, or two options exclude each
+            other.
     """
 
     def __init__(
@@ -71,27 +89,30 @@ class Infin8Session:
         credentials: Credentials,
         *,
         base_url: str = _BASE_URL,
-        concurrency: int = 8,
+        concurrency: int = _CONCURRENCY,
         per_page: int = 1000,
         timeout: float = 30.0,
         retry: RetryPolicy = _RETRY,
         max_rate: float | None = None,
         http_session: aiohttp.ClientSession | None = None,
+        budget: Budget | None = None,
+        trust_env: bool = False,
     ) -> None:
-        check_number("concurrency", concurrency, least=1, whole=True)
         check_number("per_page", per_page, least=1, whole=True)
         check_number("timeout", timeout, above=0)
-        if max_rate is not None:
-            check_number("max_rate", max_rate, above=0)
+        if budget is not None and (concurrency is not _CONCURRENCY or max_rate is not None):
+            raise ValueError("a budget has a concurrency and a max_rate of its own: give them to Budget(…)")
+        if trust_env and http_session is not None:
+            raise ValueError("trust_env is for the session's own connections: give it to your http_session")
         self._url = URL(base_url)
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise ValueError(f"base_url must be an http or https address, not {base_url!r}")
         self._credentials = credentials
-        self._concurrency = concurrency
+        self._budget = budget or Budget(concurrency, max_rate)
         self._per_page = per_page
         self._timeout = timeout
         self._retry = retry
-        self._max_rate = max_rate
+        self._trust_env = trust_env
         self._callers_http = http_session
         self._own_http: aiohttp.ClientSession | None = None
         self._transport: Transport | None = None
@@ -127,7 +148,8 @@ class Infin8Session:
         """
         Pull every call that answers *query*, in the platform's order.
 
-        Nothing is requested before the first call is asked for. A query without an end ends when the pull begins.
+        Nothing is requested before the first call is asked for. A query without an end ends when the pull begins, by
+        the platform's clock. If the first answer shows that this machine's clock is slow, that costs one request more.
 
         Args:
             query: The window of time, and what to filter by.
@@ -155,7 +177,14 @@ class Infin8Session:
             self._entered()
             return transport.start(transport.fetch(window, number, rows, tally))
 
-        scan = Scan(query, start, concurrency=self._concurrency, per_page=self._per_page, integrity=integrity)
+        scan = Scan(
+            query,
+            start,
+            concurrency=self._budget.concurrency,
+            per_page=self._per_page,
+            integrity=integrity,
+            clock=transport.clock,
+        )
         return CdrStream(scan, tally)
 
     def follow(
@@ -177,7 +206,9 @@ class Infin8Session:
         A call that appears when another one is removed leaves the count as it was. It is found when its time leaves
         the lookback at the latest: everything is read once more before it is forgotten.
 
-        The feed goes by the platform's clock, which it reads from the answers. This machine's clock may be wrong.
+        The feed goes by the platform's clock, which it reads from the `Date` of the answers. This machine's clock may
+        be wrong. Answers without a `Date` leave nothing but that clock. If it is slow, calls come late by as much. If
+        it is fast, the lookback is shorter by as much, and `report.lateness` shows calls later than they are.
 
         A poll that fails is logged and made good by the next, after a growing pause, as is one that can't be complete.
 
@@ -210,9 +241,9 @@ class Infin8Session:
             checkpoint = FileCheckpoint(checkpoint)
         mark = None if checkpoint is None else Mark(checkpoint, self._credentials, query)
 
-        async def sleep(seconds: float) -> None:
+        async def wait(pause: Callable[[], Coroutine[object, object, None]]) -> None:
             self._entered()
-            await transport.wait_for(asyncio.sleep(seconds))
+            await transport.wait_for(pause())
 
         return CdrFeed(
             query,
@@ -222,7 +253,7 @@ class Infin8Session:
             lookback=lookback,
             mark=mark,
             now=transport.clock.now,
-            sleep=sleep,
+            wait=wait,
         )
 
     async def page(self, query: CdrQuery, number: int = 1, *, per_page: int | None = None) -> CdrPage:
@@ -242,8 +273,9 @@ class Infin8Session:
         check_number("number", number, least=1, whole=True)
         size = self._per_page if per_page is None else per_page
         check_number("per_page", size, least=1, whole=True)
-        page = await self._fetch(query.until_now(), number, size)
-        return CdrPage(tuple(await structured(page)), page.page, page.per_page, page.total)
+        page = await self._fetch(query, number, size)
+        rows = await rows_of(page)
+        return CdrPage(tuple(await rows.records()), page.page, page.per_page, page.total)
 
     async def count(self, query: CdrQuery) -> int:
         """
@@ -252,7 +284,6 @@ class Infin8Session:
         Raises:
             Infin8Error: No answer came.
         """
-        query = query.until_now()
         try:
             return (await self._fetch(query, 1, 1)).total
         except NoBodyError:  # the platform can't encode the first row
@@ -278,11 +309,43 @@ class Infin8Session:
         """
         transport = self._entered()
         page, answer = await transport.wait_for(transport.ask(query, number, per_page, https=https))
-        return CdrPage(tuple(await structured(page)), page.page, page.per_page, page.total), answer
+        rows = await rows_of(page)
+        return CdrPage(tuple(await rows.records()), page.page, page.per_page, page.total), answer
+
+    async def plan(self, query: CdrQuery, *, calls: int = 50_000) -> list[CdrQuery]:
+        """
+        Divide *query* into windows of about as many calls each, for whatever pulls them elsewhere.
+
+        They are found by counting: one to three counts a window, of which those of a round are asked for at once, and
+        one more at the end. A window that need not be divided costs one count.
+
+        Args:
+            query: The window of time, and what to filter by. Without an end, it ends now.
+
+            calls: How many calls a window is meant to hold.
+
+        Returns:
+            Windows with both ends, oldest first, which together cover the query's. None holds more than *calls* and a
+            quarter, unless it is a second long or the platform does not filter by time. Neighbours share their border,
+            so a call of that second may come with both: its id tells. If the platform seems to include neither bound
+            of a window, neighbours share the second after the border as well, or calls would be in no window.
+
+            If the platform goes by dial time, a call without one is in no window of the plan, as in none of any query.
+
+        Raises:
+            ValueError: *calls* is not a whole number of at least 1.
+
+            Infin8Error: The platform did not give a count.
+        """
+        check_number("calls", calls, least=1, whole=True)
+        return await portions(query.until_now(), calls, self.count)
 
     async def _fetch(self, query: CdrQuery, number: int, per_page: int) -> PageBytes:
         transport = self._entered()
-        return await transport.wait_for(transport.fetch(query, number, per_page, Tally()))
+        _, page = await transport.clock.until_now(
+            query, lambda window: transport.wait_for(transport.fetch(window, number, per_page, Tally()))
+        )
+        return page
 
     async def open(self) -> Self:
         """
@@ -298,10 +361,13 @@ class Infin8Session:
         # Its public property warns that it is deprecated. An object that wraps a session may have neither.
         if getattr(http, "_loop", None) not in (None, loop):
             raise RuntimeError("http_session belongs to another event loop: make it in the one that uses it")
+        pace = self._budget.pace()
         if http is None:
             # No cookies: a PHP service that hands out sessions would answer requests of one session one by one.
             http = self._own_http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._concurrency), cookie_jar=aiohttp.DummyCookieJar()
+                connector=aiohttp.TCPConnector(limit=pace.concurrency),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=self._trust_env,
             )
         if self._url.scheme == "http" and not _is_loopback(self._url.host):
             log.warning("the access key travels in the clear: %s is not https", self._url.origin())
@@ -310,10 +376,9 @@ class Infin8Session:
             http,
             self._credentials,
             self._url,
-            concurrency=self._concurrency,
+            pace=pace,
             timeout=self._timeout,
             retry=self._retry,
-            max_rate=self._max_rate,
         )
         return self
 

@@ -1,15 +1,25 @@
 """What a reader holds: the stream of calls of one pull, and its report."""
 
-from collections.abc import AsyncGenerator, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence, Sized
+from functools import partial
 from itertools import islice
 from operator import length_hint
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
+from ._arrow import call_schema
+from ._pull.rows import Rows
 from ._pull.scan import Scan
 from ._reader import OneReader, Reading
 from ._wire.transport import Tally
 from .models import Cdr, CdrPage, window_text
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch, Schema  # type: ignore[import-untyped]
+
+_Page = TypeVar("_Page", bound=Sized)
 
 
 @frozen(kw_only=True)
@@ -65,10 +75,10 @@ class CdrStream(Reading[Cdr]):
     def __init__(self, scan: Scan, tally: Tally) -> None:
         self._scan = scan
         self._tally = tally
-        self._pages: AsyncGenerator[list[Cdr]] = scan.pages()
+        self._pages: AsyncGenerator[Rows] = scan.pages()
         self._rows: Iterator[Cdr] = iter(())
         self._handed = 0
-        self._unread = 0  # rows that were at hand when the stream was closed
+        self._made = 0  # rows that became what the reader wants
         self._reader = OneReader("stream", scan.aclose)
 
     def __del__(self) -> None:
@@ -83,7 +93,7 @@ class CdrStream(Reading[Cdr]):
     async def __anext__(self) -> Cdr:
         for cdr in self._rows:
             return cdr
-        self._rows = iter(await self._next_page())
+        self._rows = iter(await self._next_page(Rows.records))
         return next(self._rows)
 
     async def pages(self) -> AsyncGenerator[CdrPage]:
@@ -97,10 +107,40 @@ class CdrStream(Reading[Cdr]):
             cdrs = tuple(self._rows)
             if not cdrs:
                 try:
-                    cdrs = tuple(await self._next_page())
+                    cdrs = tuple(await self._next_page(Rows.records))
                 except StopAsyncIteration:
                     return
             yield CdrPage(cdrs, self._handed, self._scan.size, self._scan.total or 0)
+
+    async def arrow(self, *, columns: Sequence[str] | None = None) -> "AsyncGenerator[RecordBatch]":
+        """
+        The same pull as `pyarrow.RecordBatch`es, never an empty one, made without a `Cdr` for each call.
+
+        They have the columns of `infin8_async.export.to_arrow`. What the calls of a page already read one by one are
+        not given again. Needs `infin8-async[arrow]`.
+
+        Args:
+            columns: The names of the columns to make; None for all. Other fields are not read, so that nothing is
+                wrong with a row because of them.
+
+        Raises:
+            ImportError: pyarrow is missing. Nothing has been read.
+
+            ValueError: There is no such column; or a number of more than 64 bits, or half a character: then the message
+                names the call and the field.
+        """
+        schema = await asyncio.to_thread(call_schema, columns)  # the import of pyarrow takes its time
+        if cdrs := list(self._rows):
+            self._made -= len(cdrs)
+            batch = await self._reader.read(partial(Rows(cdrs).batch, schema))
+            self._made += len(cdrs)
+            yield batch
+        while True:
+            try:
+                batch = await self._next_page(partial(Rows.batch, schema=schema), schema=schema)
+            except StopAsyncIteration:
+                return
+            yield batch
 
     async def collect(self, limit: int | None = None) -> list[Cdr]:
         """
@@ -117,7 +157,7 @@ class CdrStream(Reading[Cdr]):
             if len(cdrs) == limit:
                 return cdrs
             try:
-                self._rows = iter(await self._next_page())
+                self._rows = iter(await self._next_page(Rows.records))
             except StopAsyncIteration:
                 return cdrs
 
@@ -132,7 +172,7 @@ class CdrStream(Reading[Cdr]):
         scan = self._scan
         return StreamReport(
             expected=scan.expected,
-            received=scan.received - length_hint(self._rows) - self._unread,
+            received=self._made - length_hint(self._rows),
             duplicates=scan.duplicates,
             recovered=scan.recovered,
             requests=self._tally.requests,
@@ -144,19 +184,31 @@ class CdrStream(Reading[Cdr]):
     async def aclose(self) -> None:
         """Stop the pull: cancel every request under way and wait until it has ended. Also what `async with` does."""
         self._reader.close()
-        self._unread += length_hint(self._rows)
+        self._made -= length_hint(self._rows)
         self._rows = iter(())
         await self._scan.aclose()
         if not self._reader.reading:
             await self._pages.aclose()
 
-    async def _next_page(self) -> list[Cdr]:
+    async def _next_page(self, make: Callable[[Rows], Awaitable[_Page]], *, schema: "Schema | None" = None) -> _Page:
         """
-        The rows of the next page.
+        What is made of the rows of the next page.
+
+        Args:
+            make: Makes it.
+
+            schema: The columns that it makes; None if it makes records.
 
         Raises:
             StopAsyncIteration: There is none.
         """
-        page = await self._reader.read(self._pages.__anext__)
+
+        async def step() -> _Page:
+            self._scan.expect(schema)
+            rows = await anext(self._pages)
+            return await make(rows)
+
+        page = await self._reader.read(step)
         self._handed += 1
+        self._made += len(page)
         return page

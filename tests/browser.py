@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
@@ -13,10 +14,13 @@ _FLAGS = (
 )  # fmt: skip
 
 
-@pytest.fixture
+_DEBIANS = "/usr/bin/chromium"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """A browser of this test's own."""
-    chromium = shutil.which("chromium")
+    """A browser for the tests of a module, which share its loop: `pytest.mark.asyncio(loop_scope="module")`."""
+    chromium = shutil.which(_DEBIANS) or shutil.which("chromium")  # another one may come first in the path
     if chromium is None:
         pytest.skip("no Chromium on this machine")
     async with async_playwright() as playwright:

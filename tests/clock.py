@@ -1,6 +1,7 @@
 """A clock that jumps to the next thing there is to do: hours pass in milliseconds, and nothing sleeps."""
 
 import asyncio
+import random
 import selectors
 from collections.abc import Coroutine
 from typing import TypeVar
@@ -30,7 +31,12 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def run(coroutine: Coroutine[object, object, T]) -> T:
-    """Run a coroutine in which time passes only where everybody waits for it."""
+    """
+    Run a coroutine in which time passes only where everybody waits for it.
+
+    What is random is the same every time: retries spread their waits by Python's shared generator.
+    """
+    random.seed(0)
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(coroutine)
 

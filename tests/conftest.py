@@ -5,7 +5,7 @@ import os
 
 import pytest
 from hypothesis import settings
-from profiles import cases
+from profiles import THOROUGH, cases
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -22,7 +22,8 @@ SERVERS = {"INFIN8_TEST_POSTGRES": "postgresql+asyncpg", "INFIN8_TEST_MYSQL": "m
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each process of pytest-xdist a database of its own."""
+    """Run loops in debug mode in the thorough profile; give each process of pytest-xdist a database of its own."""
+    config.option.asyncio_debug = THOROUGH  # a seventh of the time of all tests
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     for variable, driver in SERVERS.items():
         if worker and variable in os.environ:

@@ -18,9 +18,11 @@ PACKAGE = Path(infin8_async.__file__).parent
 # From the bottom up. A room imports from itself and from the layers below its own, never from its neighbours.
 LAYERS = (
     ("models", "errors", "_files", "_extras", "_reader"),
+    ("_columns",),
+    ("_arrow",),
     ("_wire",),
     ("_pull",),
-    ("stream",),
+    ("stream", "budget"),
     ("session",),
     ("_feed", "follow"),
     ("store", "export", "figures"),
@@ -113,7 +115,31 @@ def test_imports_point_from_the_upper_layers_to_the_lower_ones():
 
 
 def test_the_package_itself_imports_no_more_than_the_client():
-    assert {found.rooms[1] for found in ALL if found.importer == "infin8_async"} <= CLIENT
+    at_once = {found.rooms[1] for found in ALL if found.importer == "infin8_async"}
+    later = {module.partition(".")[0] for module in infin8_async._LATER.values()}
+    assert at_once <= {"models", "errors"}
+    assert later <= CLIENT
+
+
+def test_every_public_name_is_there_whenever_its_module_is_loaded():
+    for name in infin8_async.__all__:
+        assert getattr(infin8_async, name).__class__ is not None
+    with pytest.raises(AttributeError, match="no attribute 'CdrStore'"):
+        infin8_async.CdrStore  # noqa: B018  # asking is the test
+
+
+@pytest.mark.parametrize(
+    ("line", "not_yet"),
+    [
+        ("import infin8_async", {"aiohttp", "cattrs", "stamina", "filelock"}),
+        ("from infin8_async import Infin8Session, CdrFeed", {"cattrs", "stamina", "filelock"}),
+    ],
+)
+def test_what_takes_long_to_load_is_loaded_when_it_is_needed(line, not_yet):
+    ran = subprocess.run(
+        (sys.executable, "-c", f"{line}; import sys; print(*sys.modules)"), check=True, capture_output=True, text=True
+    )
+    assert not_yet.isdisjoint(ran.stdout.split())
 
 
 def test_what_is_above_the_session_knows_nothing_of_what_is_behind_it():
@@ -151,6 +177,6 @@ BARE = ["infin8_async", *(f"infin8_async.{name}" for name in ("export", "figures
 @pytest.mark.parametrize("module", [name for name in BARE if name in MODULES])
 def test_the_bare_install_imports_no_optional_package(module):
     assert {"cyclopts", "rich", "sqlalchemy", "pyarrow"} <= optional()
-    code = f"import {module}, sys; print(*sys.modules)"
+    code = f"import sys, infin8_async; infin8_async.Infin8Session; import {module}; print(*sys.modules)"
     ran = subprocess.run((sys.executable, "-c", code), check=True, capture_output=True, text=True)
     assert optional().isdisjoint(ran.stdout.split())

@@ -1,8 +1,7 @@
 """Following new calls: what a reader holds, the rhythm of the polls, and what has been taken."""
 
-import asyncio
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,9 +17,12 @@ from ..stream import CdrStream
 from .checkpoint import Mark
 from .memory import Memory
 from .poll import FeedReport, Poller
+from .rhythm import Rhythm
 
-_LONGEST_PAUSE: Final = timedelta(minutes=10)
 _BATCH: Final = 1000  # calls, until the platform has shown the size of its pages
+
+Wait = Callable[[Callable[[], Coroutine[object, object, None]]], Awaitable[None]]
+"""Awaits a pause between two polls."""
 
 
 class CdrFeed(Reading[Cdr]):
@@ -45,7 +47,7 @@ class CdrFeed(Reading[Cdr]):
         lookback: timedelta,
         mark: Mark | None,
         now: Callable[[], datetime],
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        wait: Wait = lambda pause: pause(),
     ) -> None:
         for name, value in (("interval", interval), ("lookback", lookback)):
             if value <= timedelta():
@@ -55,7 +57,8 @@ class CdrFeed(Reading[Cdr]):
         self._mark = mark
         self._memory = Memory(query.starttime)
         self._poller = Poller(query, self._memory, cdrs=cdrs, count=count, now=now, lookback=lookback)
-        self._polls = _polls(self._poller, interval, sleep)
+        self._rhythm = Rhythm(interval)
+        self._polls = _polls(self._poller, self._rhythm, wait)
         self._rows: Iterator[Cdr] = iter(())
         self._in_hand: Sequence[Cdr] = ()
         self._received = 0
@@ -84,6 +87,19 @@ class CdrFeed(Reading[Cdr]):
     def report(self) -> FeedReport:
         """How the feed stands at this moment."""
         return evolve(self._poller.report, received=self._received)
+
+    def poll_now(self) -> None:
+        """
+        Have a waiting feed poll at once, because something may be new.
+
+        May be called from any thread, at any time, and as often as you like: that costs at most one poll a second. A
+        feed that is polling already polls once more. One that is not being read polls when its reader asks for more.
+
+        The platform may announce a call before it lists it. So further polls follow after 1, 2, 4 … seconds, up to the
+        interval: a call that is listed some seconds after this was called is found within twice that time and a second.
+        A poll that fails is tried again, after a pause that doubles with each failure.
+        """
+        self._rhythm.poll_now()
 
     async def aclose(self) -> None:
         """
@@ -151,32 +167,26 @@ async def _stop(polls: AsyncGenerator[list[Cdr]], mark: Mark | None) -> None:
         mark.close()
 
 
-async def _polls(
-    poller: Poller, interval: timedelta, sleep: Callable[[float], Awaitable[object]]
-) -> AsyncGenerator[list[Cdr]]:
+async def _polls(poller: Poller, rhythm: Rhythm, wait: Wait) -> AsyncGenerator[list[Cdr]]:
     """The calls that each poll finds to be new. All of them have been taken when the next are asked for."""
-    loop = asyncio.get_running_loop()
-    pause = interval
     while not poller.is_over:
-        due = loop.time() + pause.total_seconds()
+        rhythm.begin()
         failure: Infin8Error | None = None
         try:
             async with aclosing(poller.poll()) as found:
                 async for cdrs in found:
                     yield cdrs
-            pause = interval
         except Infin8Error as error:
             failure = error
         if poller.found:
             yield poller.hand_over()
+        if failure is not None and not failure.transient:
+            try:
+                raise failure
+            finally:
+                del failure  # or it and this frame would hold each other
+        rhythm.end(failed=failure is not None)
         if failure is not None:
-            if not failure.transient:
-                try:
-                    raise failure
-                finally:
-                    del failure  # or it and this frame would hold each other
-            pause = min(2 * pause, max(interval, _LONGEST_PAUSE))
-            due = loop.time() + pause.total_seconds()
-            poller.fail("a poll for new calls failed, the next one comes in %s: %s", pause, failure)
+            poller.fail("a poll for new calls failed, the next one comes in %s: %s", rhythm.pause, failure)
         if not poller.is_over:
-            await sleep(due - loop.time())
+            await wait(rhythm.wait)

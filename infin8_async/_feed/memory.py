@@ -10,6 +10,7 @@ from typing import Final
 from attrs import define, field
 
 from .._pull.known import TimeRule
+from .._pull.rows import Rows
 from ..models import BEIJING, Cdr, CdrQuery
 
 _NAMES: Final = ("starttime", "answertime", "endtime")
@@ -175,6 +176,15 @@ class Memory:
         ]
         return min(end, max(self.start, _time(min(starts, default=0))))
 
+    def time_of(self, window: CdrQuery, number: int) -> datetime:
+        """The time of the known call of this number in a window; the window's end if it has fewer."""
+        first, end = window.ends
+        for name, _ in self._possible():
+            times = self._times[name]
+            at = bisect_left(times, _seconds(first)) + number
+            return min(_time(times[at]), end) if at < len(times) else end
+        return end
+
     def middle(self, window: CdrQuery) -> datetime:
         """The second that has as many known calls of a window before it as after it."""
         first, last = map(_seconds, window.ends)
@@ -210,11 +220,11 @@ class Memory:
 
     def _observe(self, window: CdrQuery, cdrs: Sequence[Cdr]) -> None:
         was_blind = self.blind
-        self._rule.observe(window, cdrs)
+        self._rule.observe(window, Rows(cdrs))
         if self.blind and not was_blind:
             # A call that was removed at the wrong moment may have ruled out the right one: start over.
             self._rule = TimeRule()
-            self._rule.observe(window, cdrs)
+            self._rule.observe(window, Rows(cdrs))
 
     def _count(self, name: str, bounds: str, first: int, last: int) -> int:
         times = self._times[name]

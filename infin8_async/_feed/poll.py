@@ -14,14 +14,18 @@ from ..errors import IncompleteResultError, UnreadableRowsError
 from ..models import Cdr, CdrQuery
 from ..stream import CdrStream
 from .changes import Changes
-from .memory import Memory
+from .memory import Memory, Reading
+from .parts import Parts
 
 log: Final = logging.getLogger("infin8_async")
 
 _AT_ONCE: Final = 10_000  # new calls that are read before they are handed over
 _SHORTEST: Final = timedelta(minutes=1)  # of the windows that a backlog is read in
 _MOST_INCOMPLETE: Final = 3  # polls in a row, before what the platform counts but never gives is left behind
+_PATIENCE: Final = timedelta(seconds=45)  # from the first of them to the last, however soon they follow each other
 _TOO_LATE: Final = 0.8  # of the lookback
+_NOT_COMPLETE: Final = "a poll for new calls was not complete, the next one makes it good: %s"
+_GOES_ON: Final = "polls stay incomplete, and go on without what the platform does not give: %s"
 _OFTEN: Final = 0.1  # of the lookback: how far the window's start may lag behind while calls come
 
 
@@ -95,10 +99,11 @@ class Poller:
         self._count = count
         self._now = now
         self._lookback = lookback
-        self._incomplete = 0  # polls in a row
+        self._incomplete: list[datetime] = []  # when polls were not complete, in a row
+        self._failing = False
         self._changes = Changes(memory, count=count, read=self._read)
         self._oldest: datetime | None = None  # the earliest time of what this poll found
-        self._received = 0  # new calls of this poll
+        self._missing = 0  # new calls that this poll has yet to find
         self.report = FeedReport()
         self.found: list[Cdr] = []
         self.size = 0
@@ -122,7 +127,7 @@ class Poller:
         """
         memory = self._memory
         self.report = evolve(self.report, polls=self.report.polls + 1)
-        self._oldest, self._received = None, 0
+        self._oldest, self._missing = None, 0
         now = self._now()
         window = evolve(self._query, starttime=memory.start, endtime=max(memory.start, self._end(now)))
         counted = await self._count(window)
@@ -134,17 +139,18 @@ class Poller:
         if not nothing and self._is_due(evolve(window, endtime=border), now, quiet=quiet):
             pieces.append(window if memory.blind else evolve(window, endtime=min(border + SECOND, window.ends[1])))
         self.report = evolve(self.report, quiet=self.report.quiet + quiet)
-        unknown = counted - memory.count(window)[0]
+        expected = self._missing = counted - memory.count(window)[0]
         proved = window.ends[1] if nothing else memory.start  # everything before it was read, or is not there
+        gives_up = len(self._incomplete) + 1 >= _MOST_INCOMPLETE and now - self._incomplete[0] >= _PATIENCE
         pending, failure = deque(_joined(pieces)), None
         while pending:
-            backlog = unknown - self._received > _AT_ONCE
+            backlog = self._missing > _AT_ONCE
             if backlog and not memory.blind:
                 pending.extendleft(reversed(await self._divided(pending.popleft())))
             piece = pending.popleft()
             error = await self._read(piece)
             failure = error or failure
-            if error is None or self._incomplete + 1 >= _MOST_INCOMPLETE:
+            if error is None or gives_up:
                 if piece.ends[0] <= proved:
                     proved = max(proved, piece.ends[1])
             elif backlog:
@@ -156,24 +162,30 @@ class Poller:
             yield self.hand_over()
         self._move(min(border, proved - SECOND))
         self._changes.adapt(self.report.until, self._oldest)
-        if self._is_good(failure):
-            self.report = evolve(self.report, until=now)
+        found = expected - self._missing
+        log.info("poll %d: %s", self.report.polls, f"{found} new" if found else "nothing new")
+        self._conclude(failure, now, gives_up=gives_up)
 
     def fail(self, message: str, *facts: object) -> None:
         """Log a poll that failed."""
+        self._failing = True
         self.report = evolve(self.report, failed=self.report.failed + 1)
         log.warning(message, *facts)
 
-    def _is_good(self, failure: IncompleteResultError | UnreadableRowsError | None) -> bool:
-        self._incomplete = 0 if failure is None else self._incomplete + 1
-        if failure is None:
-            return True
-        if self._incomplete < _MOST_INCOMPLETE:
-            self.fail("a poll for new calls was not complete, the next one makes it good: %s", failure)
-            return False
-        self.fail("polls stay incomplete, and go on without what the platform does not give: %s", failure)
-        self._incomplete = 0
-        return True
+    def _conclude(
+        self, failure: IncompleteResultError | UnreadableRowsError | None, now: datetime, *, gives_up: bool
+    ) -> None:
+        """Take note of how a poll ended."""
+        if failure is not None:
+            self.fail(_GOES_ON if gives_up else _NOT_COMPLETE, failure)
+        elif self._failing:
+            self._failing = False
+            log.warning("polls for new calls work again")
+        if failure is None or gives_up:
+            self._incomplete.clear()
+            self.report = evolve(self.report, until=now)
+        else:
+            self._incomplete.append(now)
 
     def _end(self, now: datetime) -> datetime:
         return min(now, self._query.endtime or now)
@@ -222,15 +234,30 @@ class Poller:
 
     async def _read(self, piece: CdrQuery) -> IncompleteResultError | UnreadableRowsError | None:
         """Read a piece, and keep what is new in it. What could not be made whole is returned as an error."""
-        reading = self._memory.begin(piece)
+        until, missing = self.report.until, max(0, self._missing)
+        if until is None or missing > _AT_ONCE or self._memory.blind or not self.size:
+            # Pages come at once, and most of a backlog is at rest.
+            return await self._read_part(self._memory.begin(piece))
+        failure = None
+        parts = Parts(piece, self._memory, size=self.size, missing=missing if piece.ends[1] > until else 0)
+        for part in parts:
+            reading, before = self._memory.begin(part), self._missing
+            error = await self._read_part(reading)
+            if error is not None:  # on a platform that contradicts itself each part would cost as much as the whole
+                failure = error
+                parts.leave_whole()
+            parts.done(len(reading.ids), new=before - self._missing)
+        return failure
+
+    async def _read_part(self, reading: Reading) -> IncompleteResultError | UnreadableRowsError | None:
         try:
-            async with self._cdrs(piece) as stream, aclosing(stream.pages()) as pages:
+            async with self._cdrs(reading.window) as stream, aclosing(stream.pages()) as pages:
                 async for page in pages:
                     self.size = page.per_page
                     new = self._memory.admit(reading, page.cdrs)
                     self._measure(new)
                     self.found += new
-                    self._received += len(new)
+                    self._missing -= len(new)
         except (IncompleteResultError, UnreadableRowsError) as error:
             return error
         self._memory.finish(reading)

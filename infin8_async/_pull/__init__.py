@@ -53,6 +53,14 @@ How a window is read
   knows which call a lost row is. So it has a place in the list but is no known call, and no rule proves a window that
   holds one. Smaller pages are cut at different moments, so a page that is put together from them proves nothing either.
 
+What a row becomes
+==================
+
+All of this needs the ids and the times of calls and nothing else. So a page waits as bytes, its rows are decoded when
+it is read (`rows`), and become records or Arrow's columns when the reader gets them. Columns are made from the bytes:
+then only ids and three times of each row are decoded here. Rows that are not as documented are made into records at
+once, and into columns from these.
+
 The example with a pencil
 =========================
 

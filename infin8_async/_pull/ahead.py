@@ -4,19 +4,23 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, frozen
 
 from .._wire.protocol import NoBodyError, PageBytes, without_frames
 from .._wire.transport import cancel, result_of
-from ..errors import ResponseError
-from ..models import Cdr, CdrQuery
+from ..models import CdrQuery
+from .rows import Rows, rows_of, rows_with_columns
 from .salvage import Place, Salvage
 
-_PORTION: Final = 100  # rows structured before the host's loop gets its turn: about half a millisecond of work
+_COLUMNS_AHEAD: Final = 2  # pages of which columns are made while the reader has those of the page before
 
 _COUNT: Final = 0  # in place of a page's number
+
+if TYPE_CHECKING:
+    from pyarrow import Schema  # type: ignore[import-untyped]
 
 Start = Callable[[CdrQuery, int, int], "asyncio.Task[PageBytes]"]
 """Begins to fetch one page of a query, of that many rows."""
@@ -26,6 +30,14 @@ Start = Callable[[CdrQuery, int, int], "asyncio.Task[PageBytes]"]
 class _Request:
     task: "asyncio.Task[PageBytes]"
     counted: int  # the highest count of this query that had come when it was sent
+    rows: Rows | None = None  # with the columns that are being made of it
+    schema: "Schema | None" = None
+
+    @property
+    def page(self) -> PageBytes | None:
+        """What has come; None if it has not."""
+        task = self.task
+        return None if not task.done() or task.cancelled() or task.exception() else task.result()
 
 
 @frozen
@@ -42,7 +54,7 @@ class Answer:
 
         fell: Count or rows show fewer calls than had been counted before this page was asked for: some were removed.
 
-        cdrs: Its rows.
+        calls: Its rows.
 
         lost: Where it has rows that can't be read.
 
@@ -53,14 +65,14 @@ class Answer:
     per_page: int
     total: int
     fell: bool
-    cdrs: list[Cdr]
+    calls: Rows
     lost: Sequence[Place] = ()
     is_patched: bool = False
 
     @property
     def rows(self) -> int:
         """How many rows it has, readable or not."""
-        return len(self.cdrs) + len(self.lost)
+        return len(self.calls) + len(self.lost)
 
 
 class Ahead:
@@ -75,6 +87,9 @@ class Ahead:
         places: The most pages under way or unread.
 
         per_page: How many rows to ask for.
+
+    Attributes:
+        schema: The columns that the reader wants at the moment; None if it wants records.
     """
 
     def __init__(self, start: Start, places: int, *, per_page: int) -> None:
@@ -84,6 +99,7 @@ class Ahead:
         self._requests: dict[tuple[CdrQuery, int, int], _Request] = {}
         self._counted: dict[CdrQuery, int] = {}
         self._closed = False
+        self.schema: Schema | None = None
 
     def abandon(self) -> None:
         """Cancel everything, from any thread, without waiting for it: the session does."""
@@ -107,6 +123,12 @@ class Ahead:
         if (query, page, rows) not in self._requests:
             self._begin(query, page, rows)
 
+    async def first(self, query: CdrQuery) -> None:
+        """Have the first page of a query fetched, and nothing else, and wait until it is there to be read."""
+        await self.discard()
+        self.start(query, 1)
+        await asyncio.wait([self._requests[query, 1, self._per_page].task])
+
     def start_all(self, pages: Iterable[tuple[CdrQuery, int]]) -> None:
         """Have pages fetched in this order, as long as there is room."""
         for query, page in pages:
@@ -124,15 +146,13 @@ class Ahead:
     def peek(self, query: CdrQuery, page: int) -> PageBytes | None:
         """A page that was started, if it has come by now. It stays to be read."""
         request = self._requests.get((query, page, self._per_page))
-        if request is None or not request.task.done() or request.task.cancelled() or request.task.exception():
-            return None
-        return request.task.result()
+        return None if request is None else request.page
 
     async def read(
         self, query: CdrQuery, page: int, *, size: int = 0, refill: Callable[[], None] = lambda: None
     ) -> Answer:
         """
-        Wait for a page, free its place, and make records of its rows. One that was not started is fetched now.
+        Wait for a page, free its place, and decode its rows. One that was not started is fetched now.
 
         A page that the platform can't encode is read in smaller ones, as far as that is possible.
 
@@ -171,12 +191,20 @@ class Ahead:
         request = self._requests[query, page, rows]
         taken = await self._take(query, page, rows)
         refill()
-        cdrs = await structured(taken)
-        length = (page - 1) * size + len(cdrs) if len(cdrs) < size else taken.total  # as its rows show it
+        for upcoming in (request, *islice(self._requests.values(), _COLUMNS_AHEAD)):
+            self._make_columns(upcoming)
+        calls = request.rows or await rows_of(taken)
+        length = (page - 1) * size + len(calls) if len(calls) < size else taken.total  # as its rows show it
         fell = min(taken.total, length) < request.counted
         if fell:
             self._counted[query] = taken.total
-        return Answer(taken.page, taken.per_page, taken.total, fell, cdrs)
+        return Answer(taken.page, taken.per_page, taken.total, fell, calls)
+
+    def _make_columns(self, request: _Request) -> None:
+        """Have the columns that the reader wants, if any, made of a page that has come."""
+        if request.schema is not self.schema and request.page is not None:
+            request.schema = self.schema
+            request.rows = None if self.schema is None else rows_with_columns(request.page, self.schema)
 
     async def _salvage(self, query: CdrQuery, page: int, size: int, failure: NoBodyError) -> Answer:
         """Read a page in smaller ones. If they can't be read either, it was no row's fault: raise as without them."""
@@ -193,7 +221,7 @@ class Ahead:
                 salvage.failed()
             else:
                 fell |= answer.fell
-                salvage.came(answer.cdrs, answer.total)
+                salvage.came(await answer.calls.records(), answer.total)
                 del answer
             if salvage.is_hopeless:
                 raise without_frames(failure)
@@ -205,7 +233,7 @@ class Ahead:
             except NoBodyError:
                 raise without_frames(failure) from None
         lost = [Place(query, number) for number in salvage.lost]
-        return Answer(page, size, total, fell, salvage.cdrs, lost, is_patched=True)
+        return Answer(page, size, total, fell, Rows(salvage.cdrs), lost, is_patched=True)
 
     async def _size_by_second_page(self, query: CdrQuery) -> int:
         """How many rows a full page has if the first one can't be read: a platform that caps pages echoes its cap."""
@@ -233,29 +261,6 @@ class Ahead:
     def forget(self, query: CdrQuery) -> None:
         """Forget the counts of a query that is not asked again."""
         self._counted.pop(query, None)
-
-
-async def structured(page: PageBytes) -> list[Cdr]:
-    """
-    The records of a page, in its order, made in small portions: the loop gets its turn between two of them.
-
-    Raises:
-        ResponseError: Names page, row and field of what can't be read.
-    """
-    rows = page.rows()
-    cdrs: list[Cdr] = []
-    for first in range(0, len(rows), _PORTION):
-        if first:
-            await asyncio.sleep(0)
-        try:
-            cdrs += page.structure(rows[first : first + _PORTION], first=first + 1)
-        except ResponseError as error:
-            failure = error
-            break
-    else:
-        return cdrs
-    del rows
-    raise without_frames(failure)
 
 
 def _note(counted: dict[CdrQuery, int], query: CdrQuery, task: "asyncio.Task[PageBytes]") -> None:

@@ -7,33 +7,34 @@ from typing import Final
 
 from attrs import evolve
 
-from ..models import Cdr, CdrQuery
+from ..models import CdrQuery
 
 SECOND: Final = timedelta(seconds=1)
 
 
-def divide(query: CdrQuery, parts: int) -> list[CdrQuery]:
+def divide(query: CdrQuery, parts: int, *, overlap: timedelta = SECOND) -> list[CdrQuery]:
     """
     Divide a closed window into parts of equal length, oldest first.
-
-    Each part reaches one second into the next, so no second is left out, whichever bounds the platform includes.
 
     Args:
         query: A query with both ends.
 
         parts: The most parts. Fewer are made if a part would not be shorter than the whole.
 
+        overlap: How far each part reaches into the next. With a second, no second is left out, whichever bounds the
+            platform includes. With nothing, the second between two parts is left out if it includes neither bound.
+
     Returns:
-        The parts, or the query alone if it spans fewer than three seconds.
+        The parts, or the query alone if it is too short: with an overlap of a second, fewer than three seconds.
     """
     start, end = query.ends
     seconds = (end - start) // SECOND
-    parts = min(parts, seconds - 1)
+    parts = min(parts, (end - start - overlap) // SECOND)
     if parts < 2:
         return [query]
     borders = [start + SECOND * (seconds * part // parts) for part in range(parts)]
     return [
-        *(evolve(query, starttime=earlier, endtime=later + SECOND) for earlier, later in pairwise(borders)),
+        *(evolve(query, starttime=earlier, endtime=later + overlap) for earlier, later in pairwise(borders)),
         evolve(query, starttime=borders[-1]),
     ]
 
@@ -60,15 +61,17 @@ def around(older: CdrQuery, newer: CdrQuery, length: timedelta) -> list[CdrQuery
     return [evolve(older, starttime=start), evolve(newer, endtime=end)]
 
 
-def direction(cdrs: Sequence[Cdr]) -> int:
+def direction(times: Sequence[str] | None) -> int:
     """
     Find out how the calls of a page are sorted by dial time.
+
+    Args:
+        times: Their dial times, as the platform writes them; None if a call has none.
 
     Returns:
         1 for oldest first, -1 for newest first, 0 if they are not sorted or all were dialled in the same second.
     """
-    times = [cdr.starttime for cdr in cdrs if cdr.starttime is not None]
-    if len(times) < len(cdrs) or not times or times[0] == times[-1]:
+    if not times or times[0] == times[-1]:
         return 0
     step = 1 if times[0] < times[-1] else -1
     return step if all(earlier <= later for earlier, later in pairwise(times[::step])) else 0

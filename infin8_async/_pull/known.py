@@ -1,12 +1,13 @@
 """What the answers so far have shown: which calls there are, and which of their times the platform compares."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from datetime import datetime
 from typing import Final
 
-from ..models import Cdr, CdrQuery
+from ..models import CdrQuery, platform_text
 from .divide import SECOND
+from .rows import Rows, time_of
 
 _BOUNDS: Final = ("[]", "[)", "(]", "()")
 _NEAR: Final = 100  # calls on either side of the middle one, among which a gap is looked for
@@ -26,24 +27,24 @@ class TimeRule:
     def __init__(self) -> None:
         self.possible: dict[str, tuple[str, ...]] = dict.fromkeys(_TIMES, _BOUNDS)
 
-    def observe(self, window: CdrQuery, cdrs: Sequence[Cdr]) -> None:
+    def observe(self, window: CdrQuery, calls: Rows) -> None:
         """Rule out what the calls in an answer to *window* contradict."""
-        start, end = window.ends
-        for name in list(self.possible) if cdrs else ():
-            known = [time for cdr in cdrs if (time := getattr(cdr, name)) is not None]
-            if len(known) < len(cdrs) or not start <= min(known) <= max(known) <= end:
+        start, end = map(platform_text, window.ends)
+        for name in list(self.possible) if calls else ():
+            times = calls.times(name)
+            if times is None or not start <= (first := min(times)) <= (last := max(times)) <= end:
                 del self.possible[name]
             else:
                 self.possible[name] = tuple(
                     bounds
                     for bounds in self.possible[name]
-                    if (bounds[0] == "[" or min(known) > start) and (bounds[1] == "]" or max(known) < end)
+                    if (bounds[0] == "[" or first > start) and (bounds[1] == "]" or last < end)
                 )
 
 
 class Known:
     """
-    The calls seen in the answers to one window and to pieces of it.
+    The calls seen in the answers to one window and to pieces of it: their ids and, as texts, their times.
 
     Args:
         rule: Shared by all windows of a pull.
@@ -61,44 +62,44 @@ class Known:
         self.rule = rule
         self._elsewhere = elsewhere
         self._in_order: list[int] = []
-        self._times: dict[str, list[datetime | None]] = {name: [] for name in rule.possible}
-        self._sorted: dict[str, list[datetime]] = {}
+        self._times: dict[str, list[str]] = {name: [] for name in rule.possible}
+        self._sorted: dict[str, list[str]] = {}
 
-    def admit(self, cdrs: Sequence[Cdr], *, window: CdrQuery | None = None) -> list[Cdr]:
+    def admit(self, calls: Rows, *, window: CdrQuery | None = None) -> Rows:
         """
         Take note of the rows of an answer.
 
         Args:
-            cdrs: The rows.
+            calls: The rows.
 
             window: What was asked for, to learn from it which times the platform compares.
 
         Returns:
             Those that the reader does not have yet, in their order.
         """
-        ids = [cdr.id for cdr in cdrs]
-        new = cdrs
-        if not self.ids.isdisjoint(ids) or len(set(ids)) < len(ids):
-            new, ids = [], []
-            for cdr in cdrs:
-                if cdr.id not in self.ids:
-                    new.append(cdr)
-                    ids.append(cdr.id)
-                    self.ids.add(cdr.id)
-        self.ids.update(ids)
-        self._in_order += ids
+        new = calls
+        if not self.ids.isdisjoint(calls.ids) or len(set(calls.ids)) < len(calls):
+            places = []
+            for place, call in enumerate(calls.ids):
+                if call not in self.ids:
+                    places.append(place)
+                    self.ids.add(call)
+            new = calls.pick(places)
+        self.ids.update(new.ids)
+        self._in_order += new.ids
         self._sorted.clear()
         if window is not None:
-            self.rule.observe(window, cdrs)
+            self.rule.observe(window, calls)
         for name, times in list(self._times.items()):
-            values = [getattr(cdr, name) for cdr in new]
-            if None in values:  # a time that is missing can't be compared
+            values = new.times(name) if name in self.rule.possible else None
+            if values is None:  # a time that is missing can't be compared
                 self.rule.possible.pop(name, None)
-            if name in self.rule.possible:
-                times.extend(values)
-            else:
                 del self._times[name]
-        return [cdr for cdr in new if cdr.id not in self._elsewhere] if self._elsewhere else list(new)
+            else:
+                times.extend(values)
+        if self._elsewhere:
+            return new.pick([place for place, call in enumerate(new.ids) if call not in self._elsewhere])
+        return new
 
     def count(self, window: CdrQuery) -> tuple[int, int]:
         """
@@ -107,7 +108,7 @@ class Known:
         Returns:
             The fewest and the most there can be, as far as it is known which times the platform compares.
         """
-        start, end = window.ends
+        start, end = map(platform_text, window.ends)
         counts = [
             max(
                 0,
@@ -128,31 +129,31 @@ class Known:
         """
         start, end = window.ends
         for name in self.rule.possible:
-            times = self._in_time_order(name)
-            first, last = bisect_left(times, start), bisect_right(times, end)
+            texts = self._in_time_order(name)
+            first, last = bisect_left(texts, platform_text(start)), bisect_right(texts, platform_text(end))
             middle = (first + last) // 2
-            for place in sorted(
-                range(max(first, middle - _NEAR), min(last - 1, middle + _NEAR)), key=lambda place: abs(place - middle)
-            ):
+            around = max(first, middle - _NEAR)
+            times = [time_of(text) for text in texts[around : min(last, middle + _NEAR + 1)]]
+            for place in sorted(range(len(times) - 1), key=lambda place: abs(around + place - middle)):
                 if times[place + 1] - times[place] >= 3 * SECOND:
                     return times[place] + SECOND
             if first < last:
-                return times[middle]
+                return times[middle - around]
         return start + (end - start) / 2
 
     def ids_in(self, window: CdrQuery) -> frozenset[int]:
         """The ids of all known calls that another window may hold as well."""
         if not self.rule.possible:
             return frozenset(self.ids)
-        start, end = window.ends
+        start, end = map(platform_text, window.ends)
         return frozenset(
             call
             for name in self.rule.possible
             for call, time in zip(self._in_order, self._times[name], strict=True)
-            if time is None or start <= time <= end
+            if start <= time <= end
         )
 
-    def _in_time_order(self, name: str) -> list[datetime]:
+    def _in_time_order(self, name: str) -> list[str]:
         if name not in self._sorted:
-            self._sorted[name] = sorted(time for time in self._times[name] if time is not None)
+            self._sorted[name] = sorted(self._times[name])
         return self._sorted[name]

@@ -7,13 +7,14 @@ from math import ceil
 from typing import Final
 
 from ..errors import PlatformError
-from ..models import Cdr, CdrQuery
+from ..models import CdrQuery
 from .ahead import Ahead, Answer
 from .divide import around, cut, divide
 from .doubt import Doubt
 from .known import Known
 from .pieces import Pieces, aim
 from .planner import pages
+from .rows import Rows
 from .salvage import Place
 
 _FEW_PAGES: Final = 4  # of known calls: reading them again is quicker than looking any closer
@@ -72,7 +73,7 @@ class Proof:
         """Whether the platform counts calls that it does not give."""
         return self._doubt.withheld
 
-    async def look(self, window: CdrQuery) -> tuple[bool, list[Cdr]]:
+    async def look(self, window: CdrQuery) -> tuple[bool, list[Rows]]:
         """
         Read the page on which the known calls of a window end.
 
@@ -84,7 +85,7 @@ class Proof:
             Whether that proves the window, and the calls that were not known. If rows of it can't be read, nothing
             proves it: then whether they and the known calls are as many as are counted.
         """
-        found: list[Cdr] = []
+        found: list[Rows] = []
         while True:
             known = self._known_in(window)[1] + self._lost_in(window)
             number = self._end_of(window)
@@ -96,14 +97,14 @@ class Proof:
                     raise
                 return await self._ahead.count(window) == known and not self.fell, found
             rows, total = answer.rows, answer.total
-            cdrs = self.known.admit(answer.cdrs, window=window)
-            found += cdrs
-            if cdrs and rows == self._size and self._requests <= self._allowance:
+            calls = self.known.admit(answer.calls, window=window)
+            found.append(calls)
+            if calls and rows == self._size and self._requests <= self._allowance:
                 continue  # the list is longer than it was counted
             if window == self._query:
                 self.lost.update(answer.lost)
             length = (number - 1) * self._size + rows
-            if at_the_end and not cdrs and (rows == self._size or rows == total == 0):
+            if at_the_end and not calls and (rows == self._size or rows == total == 0):
                 # It gives another page in place of this one, or no count.
                 length = total = await self._ahead.count(window)
             least, most = self._known_in(window)
@@ -114,28 +115,28 @@ class Proof:
             accounted_for = least + lost == most + lost == total == length and (rows < self._size or at_the_end)
             return accounted_for and not self.fell and (lost > 0 or not answer.is_patched), found
 
-    async def repair(self) -> AsyncGenerator[list[Cdr]]:
+    async def repair(self) -> AsyncGenerator[Rows]:
         """Find the calls that were missed in what is unproven, in no particular order."""
         unproven, self.unproven = self.unproven, []
         differing: list[CdrQuery] = []
         async with aclosing(self._find_differing(unproven, differing)) as batches:
-            async for cdrs in batches:
-                yield cdrs
+            async for calls in batches:
+                yield calls
         for windows in (differing, unproven):
             # If calls were removed, what was proved by numbers has to be read as well.
             if windows is differing or self.fell:
                 windows.sort(key=lambda window: window.ends, reverse=self._newest_first)
                 counted = [(window, self.known.count(window)[1]) for window in windows]
                 async with aclosing(self.read(counted)) as batches:
-                    async for cdrs in batches:
-                        yield cdrs
+                    async for calls in batches:
+                        yield calls
         if not self.known.rule.possible:
             self.unproven.clear()
             async with aclosing(self._read_tight(self._query)) as batches:
-                async for cdrs in batches:
-                    yield cdrs
+                async for calls in batches:
+                    yield calls
 
-    async def _find_differing(self, pending: list[CdrQuery], differing: list[CdrQuery]) -> AsyncGenerator[list[Cdr]]:
+    async def _find_differing(self, pending: list[CdrQuery], differing: list[CdrQuery]) -> AsyncGenerator[Rows]:
         """
         Halve what is unproven, again and again, and look at both halves at once.
 
@@ -153,16 +154,17 @@ class Proof:
                 async with aclosing(
                     self.read([(piece, 0) for piece in self._around_the_middle(unclear[0])])
                 ) as batches:
-                    async for cdrs in batches:
-                        yield cdrs
+                    async for calls in batches:
+                        yield calls
                 continue
             differing += small
             for window in unclear:
                 halves += self._halves(window)
             self._ahead.start_all((window, self._end_of(window)) for window in looks)
             for window in looks:
-                proven, cdrs = await self.look(window)
-                yield cdrs
+                proven, found = await self.look(window)
+                for calls in found:
+                    yield calls
                 if not proven:
                     halves += self._halves(window)
             pending = halves
@@ -192,7 +194,7 @@ class Proof:
         start, end = window.ends
         return around(older, newer, (end - start) * aim(self._size) / (2 * self.known.count(window)[1]))
 
-    async def read(self, windows: Iterable[tuple[CdrQuery, float]]) -> AsyncGenerator[list[Cdr]]:
+    async def read(self, windows: Iterable[tuple[CdrQuery, float]]) -> AsyncGenerator[Rows]:
         """
         Read windows, each given with the calls that it is thought to hold, in pieces of time.
 
@@ -206,10 +208,10 @@ class Proof:
             rows, total, is_patched = answer.rows, answer.total, answer.is_patched
             if rows < self._size:
                 self.lost.update(answer.lost)
-            cdrs = self.known.admit(answer.cdrs, window=piece)
+            calls = self.known.admit(answer.calls, window=piece)
             del answer
-            yield cdrs
-            del cdrs
+            yield calls
+            del calls
             if not self.known.rule.possible or self._requests > self._allowance:
                 # The platform goes by none of these times, or leads nowhere.
                 self.unproven.append(self._query)
@@ -219,8 +221,8 @@ class Proof:
                     pieces.replace(parts)
                     continue
                 async with aclosing(self._read_tight(piece)) as batches:
-                    async for cdrs in batches:
-                        yield cdrs
+                    async for calls in batches:
+                        yield calls
             elif (wait := self._doubt.wait(total, rows)) is not None:
                 await asyncio.sleep(wait)
                 continue
@@ -231,7 +233,7 @@ class Proof:
         for piece in upcoming:
             await self._ahead.discard(piece)
 
-    async def _read_tight(self, piece: CdrQuery) -> AsyncGenerator[list[Cdr]]:
+    async def _read_tight(self, piece: CdrQuery) -> AsyncGenerator[Rows]:
         """Read by place what can't be divided and does not fit a page, again and again until it is proved."""
         found: set[int] = set()
         for _ in range(_ROUNDS):
@@ -248,11 +250,11 @@ class Proof:
                 answer = await self._ask(piece, number)
                 if answer.fell:
                     found.clear()
-                found.update(cdr.id for cdr in answer.cdrs)
+                found.update(answer.calls.ids)
                 lost.update(answer.lost)
                 rows, total = answer.rows, answer.total
                 last = pages(total, self._size)
-                yield self.known.admit(answer.cdrs, window=piece)
+                yield self.known.admit(answer.calls, window=piece)
             await self._ahead.discard(piece)
             if len(found) + len(lost) == total == (number - 1) * self._size + rows:
                 if lost or answer.is_patched:

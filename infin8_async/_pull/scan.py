@@ -4,18 +4,23 @@ from collections import deque
 from collections.abc import AsyncGenerator, Container
 from contextlib import aclosing
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from .._wire.clock import PlatformClock
 from ..errors import IncompleteResultError
-from ..models import Cdr, CdrQuery, Integrity
+from ..models import CdrQuery, Integrity
 from .ahead import Ahead, Answer, Start
 from .divide import direction, divide
 from .known import Known, TimeRule
 from .planner import Part, pages, plan
+from .rows import Rows
 from .salvage import Place, loss
 from .window import Window
+
+if TYPE_CHECKING:
+    from pyarrow import Schema  # type: ignore[import-untyped]
 
 _MOST_PARTS: Final = 64  # of one division; a part that is still deep is divided again when its turn comes
 _MOST_INCOMPLETE: Final = 3  # parts that can't be made whole, before the pull gives up
@@ -54,6 +59,8 @@ class Scan:
 
         depth: When a window is divided.
 
+        clock: Tells when the pull begins, which is the end of a query without one.
+
     Attributes:
         query: What is asked for.
 
@@ -79,8 +86,10 @@ class Scan:
         per_page: int,
         integrity: Integrity,
         depth: Depth = Depth(),  # it is frozen
+        clock: PlatformClock | None = None,
     ) -> None:
         self.query: Final = query
+        self._clock = clock or PlatformClock()
         self._ahead = Ahead(start, concurrency, per_page=per_page)
         self._integrity = integrity
         self._depth = depth
@@ -103,7 +112,7 @@ class Scan:
         self.complete = False
         self.certified = False
 
-    async def pages(self) -> AsyncGenerator[list[Cdr]]:
+    async def pages(self) -> AsyncGenerator[Rows]:
         """
         The rows, page by page, each once; never an empty page.
 
@@ -114,19 +123,19 @@ class Scan:
 
             IncompleteResultError: Rows moved, and could not all be found again. All that were found have been given.
         """
-        query = self.query.until_now()
+        query, _ = await self._clock.until_now(self.query, self._ahead.first)
         self._parts.append(Part(query))
         while self._parts and (self._incomplete < _MOST_INCOMPLETE or self._integrity != "repair"):
             window = self._window = await self._next_window()
             async with aclosing(window.rows()) as batches:
-                async for cdrs in batches:
+                async for calls in batches:
                     if not self._divided:
                         self.total = window.proof.total
-                    if cdrs:
-                        self.received += len(cdrs)
-                        yield cdrs
+                    if calls:
+                        self.received += len(calls)
+                        yield calls
                     # A page is let go before the next is made: two of them alive cost a sixth of the time.
-                    del cdrs
+                    del calls
             await self._close(window)
             if self._missed and self._integrity == "raise":
                 break
@@ -182,6 +191,10 @@ class Scan:
         """Cancel what is under way, and wait until it has ended."""
         await self._ahead.aclose()
 
+    def expect(self, schema: "Schema | None") -> None:
+        """Be ready for a reader who wants the next rows as these columns; None if as records."""
+        self._ahead.schema = schema
+
     def abandon(self) -> None:
         """Cancel what is under way, from any thread; the session waits until it has ended."""
         self._ahead.abandon()
@@ -202,8 +215,8 @@ class Scan:
         first = await self._ahead.read(part.query, 1, size=self.size)
         if self.total is None:
             self.total = self.expected = first.total
-            self._direction = direction(first.cdrs)
-        self._rule.observe(part.query, first.cdrs)
+            self._direction = direction(first.calls.times("starttime"))
+        self._rule.observe(part.query, first.calls)
         return first
 
     def _divide(self, part: Part, first: Answer) -> list[CdrQuery]:

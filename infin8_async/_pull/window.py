@@ -2,15 +2,15 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from datetime import datetime
 from typing import Final
 
-from ..models import Cdr, CdrQuery, Integrity
+from ..models import CdrQuery, Integrity
 from .ahead import Ahead, Answer
 from .divide import SECOND, cut, direction
 from .known import Known
 from .planner import Part, pages
 from .proof import Proof
+from .rows import Rows, time_of
 
 _MOST_MOVES: Final = 3  # pages that show a moving list, before the rest is read by time instead of by place
 _MOST_BARREN: Final = 16  # pages in a row without a new call: page numbers lead nowhere
@@ -64,7 +64,7 @@ class Window:
         self.duplicates = self.recovered = 0
         # One answer that is not full shows all there is.
         self.proven = first.total <= rows < self.size and not first.is_patched
-        self._direction = direction(first.cdrs)
+        self._direction = direction(first.calls.times("starttime"))
         self.proof = Proof(
             part.query, ahead, known, size=self.size, newest_first=self._direction < 0, total=first.total
         )
@@ -77,43 +77,43 @@ class Window:
         self._plan = plan
         self._rest: list[tuple[CdrQuery, float]] = []  # to be read by time instead of by place, and how many calls
 
-    async def rows(self) -> AsyncGenerator[list[Cdr]]:
+    async def rows(self) -> AsyncGenerator[Rows]:
         """All calls of the window, each once. A batch may be empty."""
         for step in (self._by_place, self._by_time, self._prove):
             async with aclosing(step()) as batches:
-                async for cdrs in batches:
-                    yield cdrs
+                async for calls in batches:
+                    yield calls
                     # A page is let go before the next is made: two of them alive cost a sixth of the time.
-                    del cdrs
+                    del calls
 
     @property
     def certainly_missed(self) -> bool:
         """Whether calls are missing for certain, not just possibly."""
         return not self.proven and self.proof.accounted_for < min(self.expected, self.proof.total)
 
-    async def _by_place(self) -> AsyncGenerator[list[Cdr]]:
+    async def _by_place(self) -> AsyncGenerator[Rows]:
         """Page after page. If the list is seen to move, the rest is left to be read by time."""
         page, self._first = self._first, None
         number, moves, barren = 1, 0, 0
         while page is not None:
-            calls, rows = len(self._known.ids), page.rows
-            cdrs = self._known.admit(page.cdrs)
-            duplicates = len(page.cdrs) - (len(self._known.ids) - calls)
-            times = (page.cdrs[0].starttime, page.cdrs[-1].starttime) if page.cdrs else (None, None)
+            known, rows = len(self._known.ids), page.rows
+            calls = self._known.admit(page.calls)
+            duplicates = len(page.calls) - (len(self._known.ids) - known)
+            ends = page.calls.pick((0, -1)).times("starttime") if page.calls else None
             self.proof.lost.update(page.lost)
             short = rows < min(self.size, page.total - (number - 1) * self.size)
             moves += page.total != self.proof.total or duplicates > 0
             self.duplicates += duplicates
-            barren = 0 if len(self._known.ids) > calls else barren + 1
+            barren = 0 if len(self._known.ids) > known else barren + 1
             self.proof.total, self.proof.fell = page.total, self.proof.fell or page.fell
             self._part.last = pages(page.total, self.size)
             del page
-            yield cdrs
-            del cdrs
+            yield calls
+            del calls
             if number >= self._part.last or barren == _MOST_BARREN:
                 return
             if self._integrity == "repair" and self._direction and (short or self.proof.fell or moves >= _MOST_MOVES):
-                self._leave_the_rest(*times)
+                self._leave_the_rest(ends)
                 return
             if not rows:
                 return
@@ -121,10 +121,11 @@ class Window:
             self._part.planned = max(self._part.planned, number)
             page = await self._ahead.read(self._query, number, size=self.size, refill=self._plan)
 
-    def _leave_the_rest(self, first: datetime | None, last: datetime | None) -> None:
-        """Leave what follows a page to be read by time. *first* and *last* are the page's first and last dial time."""
-        parts = None if first is None or last is None else cut(self._query, last)
-        if first is None or last is None or parts is None:
+    def _leave_the_rest(self, ends: list[str] | None) -> None:
+        """Leave what follows a page to be read by time. *ends* are the page's first and last dial time."""
+        first, last = map(time_of, ends or ("", ""))
+        parts = cut(self._query, last) if ends else None
+        if parts is None:
             return
         read, rest = parts if self._direction > 0 else reversed(parts)
         # As many calls as on the page just read, or as in what is left on the whole, whichever are fewer.
@@ -133,7 +134,7 @@ class Window:
         self.proof.unproven = [read]
         self._rest = [(rest, min(alike, max(0, self.proof.total - len(self._known.ids))))]
 
-    async def _by_time(self) -> AsyncGenerator[list[Cdr]]:
+    async def _by_time(self) -> AsyncGenerator[Rows]:
         """
         What was left to be read by time.
 
@@ -144,29 +145,30 @@ class Window:
         await self._ahead.discard(self._query)  # pages that were planned by an older count
         if self._rest:
             async with aclosing(self.proof.repair()) as batches:
-                async for cdrs in batches:
-                    self.recovered += len(cdrs)
-                    yield cdrs
+                async for calls in batches:
+                    self.recovered += len(calls)
+                    yield calls
             async with aclosing(self.proof.read(self._rest)) as batches:
-                async for cdrs in batches:
-                    yield cdrs
+                async for calls in batches:
+                    yield calls
 
-    async def _prove(self) -> AsyncGenerator[list[Cdr]]:
+    async def _prove(self) -> AsyncGenerator[Rows]:
         """Look at the end of the window. If that does not prove it, look for what is missing."""
         if self.proven or self._integrity == "off":
             return
         self._plan()  # the next part comes while this one is proved
         recovered = self.recovered
-        accounted_for, cdrs = await self.proof.look(self._query)
-        self.recovered += len(cdrs)
-        yield cdrs
+        accounted_for, found = await self.proof.look(self._query)
+        for calls in found:
+            self.recovered += len(calls)
+            yield calls
         self.proven = accounted_for and not self.proof.withheld and not self.proof.lost
         if self.proven or (accounted_for and self.proof.lost) or self._integrity == "raise":
             return
         async with aclosing(self.proof.repair()) as batches:
-            async for cdrs in batches:
-                self.recovered += len(cdrs)
-                yield cdrs
+            async for calls in batches:
+                self.recovered += len(calls)
+                yield calls
         self.proven = not self.proof.unproven and not self.proof.withheld
         if self.recovered > recovered:
             self.proof.total = await self._ahead.count(self._query)

@@ -28,12 +28,23 @@ _LONGEST_IF_TOO_MANY: Final = 10.0  # the same, if it says that it gets too many
 _LONGEST_PAUSE: Final = 3600.0  # seconds that a `Retry-After` is believed; then the platform is asked again
 
 
+class Line:
+    """The requests of one session that wait for their turn, first come, first served."""
+
+    def __init__(self) -> None:
+        self.head: Final = asyncio.Lock()
+        self.in_flight = 0
+        self.started_at = -inf
+
+
 class Pace:
     """
-    The budget of requests that all streams of a session share.
+    How fast the sessions of a budget send their requests.
 
-    Requests wait in one line. The one at its head starts as soon as there is a place, the last start is long enough
-    ago, and no pause is left. Nothing is reserved, so a request that gives up leaves no gap.
+    Each session has a line, and the heads of the lines take turns. Slow answers to one session do not hold up the
+    others: a line with its share of the places in flight lets the others go first, and the last place is kept for one
+    with nothing in flight. The next request starts as soon as there is a place, the last start is long enough ago, and
+    no pause is left. A request that gives up leaves no gap.
 
     - Places: *concurrency* is the ceiling. A failure halves their number, once for all requests that were on their way
       at that moment; each round of good answers adds one.
@@ -45,10 +56,13 @@ class Pace:
         concurrency: The most requests in flight.
 
         max_rate: Requests a second at the most, evenly spaced; None for no such limit.
+
+    Attributes:
+        concurrency: The most requests in flight.
     """
 
     def __init__(self, concurrency: int, max_rate: float | None = None) -> None:
-        self._ceiling = concurrency
+        self.concurrency: Final = concurrency
         self._places = float(concurrency)
         self._in_flight = 0
         self._max_rate = max_rate or inf
@@ -58,17 +72,30 @@ class Pace:
         self._starts: deque[float] = deque()  # those of the last second, at least one
         self._pause_end = -inf
         self._pause_error: ResponseError | None = None
-        self._line = asyncio.Lock()
+        self._lines: set[Line] = set()
+        self._heads: list[Line] = []  # the lines in which somebody waits, in the order in which they came
         self._changed = asyncio.Event()
+
+    def join(self) -> Line:
+        """Make a line for a session."""
+        self._lines.add(line := Line())
+        return line
+
+    def leave(self, line: Line) -> None:
+        """Close the line of a session. What still waits in it is cancelled by its owner."""
+        self._lines.discard(line)
+        self._changed.set()
 
     @asynccontextmanager
     async def turn(
-        self, *, excused: Callable[[Infin8Error], bool] = lambda _: False, longest_wait: float = inf
+        self, line: Line, *, excused: Callable[[Infin8Error], bool] = lambda _: False, longest_wait: float = inf
     ) -> AsyncGenerator[None]:
         """
         Wait for the turn to send one request, and learn from how the block ends.
 
         Args:
+            line: Where to wait.
+
             excused: Whether an error says nothing about the platform's load.
 
             longest_wait: Seconds between two requests past which a failure of this one does not space them.
@@ -76,13 +103,8 @@ class Pace:
         Raises:
             ResponseError: The platform asked for a pause that is longer than we wait. Nothing may be sent now.
         """
-        async with self._line:
-            while (wait := self._wait(_now())) > 0:
-                self._changed.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(wait if wait < inf else None):
-                        await self._changed.wait()
-            started = self._start(_now())
+        async with line.head:
+            started = await self._started(line)
         try:
             yield
         except Infin8Error as error:
@@ -93,23 +115,49 @@ class Pace:
             self._good(started, _now())
         finally:
             self._in_flight -= 1
+            line.in_flight -= 1
             self._changed.set()
 
-    def _wait(self, now: float) -> float:
-        """Seconds until the next request may start, as things are now; infinite while there is no place."""
+    async def _started(self, line: Line) -> float:
+        """Wait until the head of a line may start, and have it start."""
+        self._heads.append(line)
+        try:
+            while (wait := self._wait(line, _now())) > 0:
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait if wait < inf else None):
+                        await self._changed.wait()
+            return self._start(line, _now())
+        finally:
+            self._heads.remove(line)
+            self._changed.set()  # another line is next now
+
+    def _wait(self, line: Line, now: float) -> float:
+        """Seconds until the head of a line may start, as things are now; infinite while others have to act first."""
         pause = self._pause_end - now
         if self._pause_error is not None and pause > LONGEST_RETRY_AFTER:
             raise evolve(self._pause_error, page=None, retry_after=pause)
-        if self._in_flight >= int(self._places):
+        if line is not min(filter(self._has_place, self._heads), key=self._order, default=None):
             return inf
         return max(pause, self._starts[-1] + self._interval - now) if self._starts else pause
+
+    def _has_place(self, line: Line) -> bool:
+        """Whether there is a place for the head of a line."""
+        left = int(self._places) - self._in_flight
+        return left > 1 or (left == 1 and (not line.in_flight or all(other.in_flight for other in self._lines)))
+
+    def _order(self, line: Line) -> tuple[bool, float]:
+        """The smallest goes first: lines below their share of the places, of these the one served longest ago."""
+        return line.in_flight * len(self._heads) >= int(self._places), line.started_at
 
     @property
     def _interval(self) -> float:
         return 1 / min(self._rate.now, self._max_rate)
 
-    def _start(self, now: float) -> float:
+    def _start(self, line: Line, now: float) -> float:
         self._in_flight += 1
+        line.in_flight += 1
+        line.started_at = now
         self._starts.append(now)
         while self._starts[0] < now - 1:
             self._starts.popleft()
@@ -117,7 +165,7 @@ class Pace:
 
     def _good(self, started: float, now: float) -> None:
         self._failing -= self._failing / _MEMORY
-        self._places = min(self._ceiling, self._places + 1 / self._places)
+        self._places = min(self.concurrency, self._places + 1 / self._places)
         if started > self._slowed_at:
             self._rate.good(started, now, used=len(self._starts))
 
@@ -135,7 +183,7 @@ class Pace:
             self._rate.refused(used=len(self._starts), least=1 / longest)
         else:
             self._places = max(1.0, self._places / 2)
-        log.info("slower: %d of %d requests at once, %.3f s apart", self._places, self._ceiling, self._interval)
+        log.info("slower: %d of %d requests at once, %.3f s apart", self._places, self.concurrency, self._interval)
 
     def _pause(self, error: ResponseError, now: float) -> None:
         pause = min(error.retry_after or 0.0, _LONGEST_PAUSE)

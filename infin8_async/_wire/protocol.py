@@ -8,7 +8,7 @@ largest page.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,8 +17,12 @@ from attrs import asdict, frozen
 from ..errors import Infin8Error, ResponseError
 from ..models import Cdr, CdrQuery, Credentials, Secret
 from .body import UndocumentedError, masked, read_data
+from .columns import batch_of_rows
+from .decoding import decode_rows
 from .retries import retry_after, worth_another_try
-from .structuring import UnreadableRowError, decode_rows, structure
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch, Schema  # type: ignore[import-untyped]
 
 PATH: Final = "api/cdrs"
 LARGEST_BODY: Final = 64 * 2**20
@@ -57,27 +61,38 @@ class PageBytes:
     status: int
     _rows: msgspec.Raw
 
-    def rows(self) -> Sequence[object]:
-        """Decode the rows (a millisecond for 1,000 of them)."""
+    def rows(self, *, marks: bool = False) -> Sequence[object]:
+        """Decode the rows (a millisecond for 1,000 of them), or no more of them than *marks* (half of that)."""
         try:
-            return decode_rows(self._rows)
+            return decode_rows(self._rows, marks=marks)
         except msgspec.ValidationError:
             raise ResponseError(self.status, self.page, "data.data is no list") from None
         except (msgspec.DecodeError, RecursionError):
             raise ResponseError(self.status, self.page, "data.data is no JSON") from None
 
-    def structure(self, rows: Sequence[object], *, first: int = 1) -> list[Cdr]:
+    def structure(self, rows: Sequence[object], numbers: Sequence[int] = ()) -> list[Cdr]:
         """
-        Make records of some of the rows, the first of which is the page's row number *first*.
+        Make records of some of the rows, whose *numbers* on the page are given.
 
         Raises:
             ResponseError: Names page, row and field of what can't be read.
         """
+        from .structuring import UnreadableRowError, structure  # noqa: PLC0415  # it brings cattrs, which takes its time
+
         try:
-            return structure(rows, first=first)
+            return structure(rows, numbers or range(1, len(rows) + 1))
         except UnreadableRowError as error:
             where = f"row {error.row}" + (f", field {error.field}" if error.field else "")
             raise ResponseError(self.status, self.page, f"{where} {error.reason}") from None
+
+    def batch(self, schema: "Schema") -> "RecordBatch":
+        """
+        All rows, at least one, as columns. To be done in a thread.
+
+        Raises:
+            ValueError: They are not as documented, and need `structure`.
+        """
+        return batch_of_rows(self._rows, schema)
 
 
 class NoBodyError(ResponseError):

@@ -1,22 +1,27 @@
-"""Rows to records, by a cattrs converter of our own."""
+"""
+Rows to records, by a cattrs converter of our own.
+
+To load cattrs and to have it write its functions takes longer than all the rest of the package. So `protocol` imports
+this module when the first record is made.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from attrs import NOTHING, fields
 from cattrs import BaseConverter, ClassValidationError
 from cattrs.gen import make_dict_structure_fn_from_attrs, override
 
-from ..models import BEIJING, CallDirection, CallMethod, Cdr, Draft
+from ..models import CallDirection, CallMethod, Cdr, Draft
+from .decoding import Row
+from .values import call_id, direction, integer, kind, method, moment, text
 
 _Hook = Callable[[object, object], object]
 _FIELDS: Final = {a.name: a for a in fields(Cdr) if a.name != "extra"}
 _NAMES: Final = frozenset(_FIELDS)
-_TIME_LENGTH: Final = len("YYYY-MM-DD HH:MM:SS")
-_parse, _combine = datetime.fromisoformat, datetime.combine
 _EXTRA: Final = "\0extra"  # where a row carries what is not listed to the generated function; no field of the platform
 
 
@@ -37,81 +42,12 @@ class UnreadableRowError(ValueError):
         self.row, self.field, self.reason = row, field, reason
 
 
-def integer(value: object, _: object = None) -> int:
-    """A number, which may come as text; nothing is 0."""
-    if value.__class__ is int:
-        return value  # the fast form of isinstance, and without bool
-    if value is None or value == "":
-        return 0
-    if isinstance(value, str) and value.isascii() and value.removeprefix("-").isdigit() and len(value) < 20:
-        return int(value)
-    raise ValueError(f"is {_kind(value)}, not a whole number")
-
-
-def _id(value: object, _: object = None) -> int:
-    if value is None or value == "":
-        raise ValueError("is empty")
-    number = integer(value)
-    if not -(2**63) <= number < 2**63:
-        raise ValueError("does not fit 64 bits")
-    return number
-
-
-def _text(value: object, _: object = None) -> str:
-    if value.__class__ is str:
-        return value
-    if value is None:
-        return ""
-    if value.__class__ is int:
-        return str(value)
-    raise ValueError(f"is {_kind(value)}, not a text")
-
-
-def _time(value: object, _: object = None) -> datetime | None:
-    if value == "" or value is None:
-        return None
-    if value.__class__ is not str:
-        raise ValueError(f"is {_kind(value)}, not a time")
-    try:
-        time = _parse(value)
-    except ValueError:
-        if value == "0000-00-00 00:00:00":
-            return None
-        time = None
-    if time is None or time.tzinfo is not None or len(value) != _TIME_LENGTH:
-        raise ValueError("is no time of the form YYYY-MM-DD HH:MM:SS")
-    # All times share one zone: parsed with "+08:00" in the text each would carry its own, and be almost three times as
-    # large. `replace(tzinfo=…)` says the same, and costs five times as much on Python 3.11.
-    return _combine(time, time.time(), BEIJING)
-
-
-def _kind(value: object) -> str:
-    """What a value is, in JSON's words: values themselves may be phone numbers and stay out of messages."""
-    names = {str: "a text", bool: "a boolean", int: "a number", float: "a fraction", dict: "an object", list: "a list"}
-    return names.get(type(value), type(value).__name__)
-
-
-_DIRECTIONS: Final[Mapping[object, CallDirection]] = {member.value: member for member in CallDirection}
-_METHODS: Final[Mapping[object, CallMethod]] = {member.value: member for member in CallMethod}
-
-
-def call_direction(value: object, _: object = None) -> CallDirection | str:
-    if value.__class__ is str:
-        return _DIRECTIONS.get(value, value)
-    return _text(value)
-
-
-def call_method(value: object, _: object = None) -> CallMethod | str:
-    text = value if value.__class__ is str else _text(value)
-    return _METHODS.get(text, text)
-
-
 _HOOKS: Final[Mapping[object, _Hook]] = {
     int: integer,
-    str: _text,
-    datetime | None: _time,
-    CallDirection | str: call_direction,
-    CallMethod | str: call_method,
+    str: text,
+    datetime | None: moment,
+    CallDirection | str: direction,
+    CallMethod | str: method,
 }
 
 
@@ -152,71 +88,38 @@ def _generated(hooks: Mapping[str, _Hook | None], *, detailed: bool = False) -> 
     return structure_row
 
 
-# Rows as the platform documents them: some fields may be missing. msgspec looks at names and types while it decodes, so
-# that what is a text or a number already is handed on.
-_WIRE: Final[Mapping[object, object]] = {int: int, datetime | None: str | None}
-_INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_Row: Final = msgspec.defstruct(
-    "_Row",
-    [("id", _INT64), *((name, _WIRE.get(a.type, str), a.default) for name, a in _FIELDS.items() if name != "id")],
-    forbid_unknown_fields=True,
-    gc=False,
-)
-_decode_documented: Final = msgspec.json.Decoder(list[_Row]).decode  # type: ignore[valid-type]  # made at run time
 _documented: Final = _generated({name: None if a.type in (int, str) else _HOOKS[a.type] for name, a in _FIELDS.items()})
 
 # Rows of any other kind: every field is looked at, and may be missing.
-_decode: Final = msgspec.json.Decoder().decode
-_LENIENT: Final = {name: _HOOKS[a.type] for name, a in _FIELDS.items()} | {"id": _id, "extra": _untouched}
+_LENIENT: Final = {name: _HOOKS[a.type] for name, a in _FIELDS.items()} | {"id": call_id, "extra": _untouched}
 _ABSENT: Final = dict.fromkeys(_NAMES - {"id"})
 
 
-@cache  # made when the first such row comes, not with the import
+@cache  # made when the first such row comes
 def _lenient(*, detailed: bool = False) -> Callable[[Mapping[str, object]], Cdr]:
     return _generated(_LENIENT, detailed=detailed)
 
 
-def decode_rows(body: msgspec.Raw) -> Sequence[object]:
-    """
-    The rows of a page, ready to be structured; of no use for anything else.
-
-    They may come as an object keyed by index, which is what PHP makes of a list with gaps. They keep the order in
-    which they were sent, whatever their keys are.
-
-    Raises:
-        msgspec.DecodeError: It is no JSON, or neither a list nor an object.
-    """
-    try:
-        return _decode_documented(body)
-    except msgspec.ValidationError:
-        rows = _decode(body)
-        if isinstance(rows, dict):
-            rows = list(rows.values())
-        if not isinstance(rows, list):
-            raise
-        return rows
-
-
-def structure(rows: Sequence[Any], *, first: int = 1) -> list[Cdr]:
+def structure(rows: Sequence[Any], numbers: Sequence[int]) -> list[Cdr]:
     """
     Make records of decoded rows, in their order.
 
     Args:
-        rows: Some that `decode_rows` gave; objects, one hopes.
+        rows: Some that `decode_rows` gave.
 
-        first: The number of the first of them on its page.
+        numbers: Their numbers on their page.
 
     Raises:
         UnreadableRowError: A row is no object, has no usable id, or a field that can't be read.
     """
     try:
-        if rows and isinstance(rows[0], _Row):
+        if rows and isinstance(rows[0], Row):
             return [_documented(msgspec.structs.asdict(row)) for row in rows]
         make = _lenient()
         return [make(_filled(row)) for row in rows]
     except (ValueError, KeyError, AttributeError, TypeError):
         # Each row once more, by the function that keeps account: it costs more, and is asked only here.
-        return [_explained(row, number) for number, row in enumerate(rows, first)]
+        return [_explained(row, number) for number, row in zip(numbers, rows, strict=True)]
 
 
 def _filled(row: Mapping[str, object]) -> dict[str, object]:
@@ -226,10 +129,10 @@ def _filled(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _explained(row: object, number: int) -> Cdr:
-    if isinstance(row, _Row):
+    if isinstance(row, Row):
         row = msgspec.structs.asdict(row)
     if not isinstance(row, dict):
-        raise UnreadableRowError(number, None, f"is {_kind(row)}, not an object")
+        raise UnreadableRowError(number, None, f"is {kind(row)}, not an object")
     try:
         return _lenient(detailed=True)(_filled(row))
     except ClassValidationError as error:

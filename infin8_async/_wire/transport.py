@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Coroutine, Iterable, Mapping
 from http import HTTPStatus
 from typing import Final, TypeVar
 
 import aiohttp
-import stamina
 from attrs import define, frozen
 from yarl import URL
 
@@ -59,10 +59,12 @@ class Tally:
 
 class Transport:
     """
-    Requests pages, at most *concurrency* at once, and owns every task that does so ahead of a reader.
+    Requests pages, and owns every task that does so ahead of a reader.
 
     Args:
         http: What the requests go through; its owner closes it.
+
+        pace: When they may be sent. Several transports may share it.
 
     Attributes:
         clock: The platform's time.
@@ -76,16 +78,16 @@ class Transport:
         credentials: Credentials,
         base_url: URL,
         *,
-        concurrency: int,
+        pace: Pace,
         timeout: float,
         retry: RetryPolicy,
-        max_rate: float | None,
     ) -> None:
         self._http = http
         self._credentials = credentials
         self._url = base_url / PATH
-        self._pace = Pace(concurrency, max_rate)
-        self._connections = asyncio.Semaphore(_most_connections(http, concurrency))
+        self._pace = pace
+        self._line = pace.join()
+        self._connections = asyncio.Semaphore(_most_connections(http, pace.concurrency))
         self._timeout = timeout
         self._retry = retry
         self.clock: Final = PlatformClock()
@@ -99,6 +101,8 @@ class Transport:
         Raises:
             Infin8Error: As the last try ended.
         """
+        import stamina  # noqa: PLC0415  # it takes its time to load, and nobody needs it before the first request
+
         tries = 0
         failure: Exception | None = None
 
@@ -108,7 +112,10 @@ class Transport:
         def wait(error: Exception) -> bool | float:
             nonlocal failure
             failure = error
-            return 0.0 if at_once(error) else wait_before_retry(error)
+            again = 0.0 if at_once(error) else wait_before_retry(error)
+            if again is not False and tries < self._retry.attempts:
+                log.warning("page %d: try %d of %d, after: %s", page, tries + 1, self._retry.attempts, failure)
+            return again
 
         @stamina.retry(
             on=wait,
@@ -121,13 +128,12 @@ class Transport:
         async def one_try() -> PageBytes:
             nonlocal tries
             tries += 1
-            turn = self._pace.turn(excused=at_once, longest_wait=self._retry.wait_max)
+            turn = self._pace.turn(self._line, excused=at_once, longest_wait=self._retry.wait_max)
             async with self._connections, turn:
                 self.requests += 1
                 tally.requests += 1
                 if failure is not None:
                     tally.retries += 1
-                    log.warning("page %d: try %d of %d, after: %s", page, tries, self._retry.attempts, failure)
                 return await self._exchange(query, page, per_page)
 
         try:
@@ -145,7 +151,8 @@ class Transport:
             Infin8Error: As the request ended.
         """
         url = self._url.with_scheme("https") if https else self._url
-        async with self._connections, self._pace.turn(excused=_says_nothing_of_load):
+        async with self._connections, self._pace.turn(self._line, excused=_says_nothing_of_load):
+            self.requests += 1
             started = asyncio.get_running_loop().time()
             answer, headers = await self._post(url, query, page, per_page)
             return answer, Answer(headers, asyncio.get_running_loop().time() - started)
@@ -173,7 +180,10 @@ class Transport:
 
     async def aclose(self) -> None:
         """Cancel what is under way, and wait until it has ended."""
-        await cancel(self._tasks)
+        try:
+            await cancel(self._tasks)
+        finally:
+            self._pace.leave(self._line)
 
     async def _exchange(self, query: CdrQuery, page: int, per_page: int) -> PageBytes:
         answer, _ = await self._post(self._url, query, page, per_page)
@@ -199,12 +209,22 @@ class Transport:
                 )
                 return answer, response.headers
         except TimeoutError as error:
-            raise TransportError(f"nothing whole within {self._timeout:g} s") from error.with_traceback(None)
+            detail = f"nothing whole from {self._url.host}:{self._url.port} within {self._timeout:g} s"
+            raise TransportError(detail) from error.with_traceback(None)
         except (aiohttp.ClientError, OSError) as error:
-            detail = masked(str(error) or type(error).__name__, self._credentials.accesskey)
+            detail = masked(self._in_words(error), self._credentials.accesskey)
             final = isinstance(error, aiohttp.ClientSSLError)
             # Its frames hold what had come of the body so far, phone numbers and all.
             raise TransportError(detail, transient=not final) from error.with_traceback(None)
+
+    def _in_words(self, error: aiohttp.ClientError | OSError) -> str:
+        """What went wrong, and with which host and port."""
+        if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+            # In aiohttp's own words there is an `ssl:default`, and the address as Python writes a tuple.
+            cause = error.os_error
+            reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
+            return f"Cannot connect to host {error.host}:{error.port}: {reason}"
+        return f"{self._url.host}:{self._url.port}: {str(error) or type(error).__name__}"
 
 
 def _says_nothing_of_load(error: Infin8Error) -> bool:

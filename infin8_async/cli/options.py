@@ -1,173 +1,69 @@
-"""The options that commands share: which calls, and how to reach the platform."""
+"""The options that commands share: how to reach the platform, and with them those that say which calls."""
 
-import logging
 import os
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import date, datetime, timedelta
+from datetime import tzinfo
 from getpass import getpass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cyclopts import Group, Parameter
 
-from ..models import BEIJING, CallDirection, CallMethod, CdrQuery, Credentials, Filters
+from ..budget import Budget
+from ..models import BEIJING, CdrQuery, Credentials
 from ..session import Infin8Session, SessionOptions
-from ..testing import Sandbox
-from .output import say
+from .access import Access
+from .accounts import ALL, Account, default_file, read_accounts, warn_if_open
+from .calls import CALLS, WINDOW, Calls, today
+from .interrupt import interruptible
+from .log import listening
+from .made_up import made_up
+from .times import zone_of
+from .usage import UsageError, usage
 
-SANDBOX_CALLS: Final = 10_000
-"""How many calls there are in the sandbox of a command, spread over the days of its window."""
+__all__ = ["CALLS", "PLATFORM", "Calls", "Platform", "UsageError", "today", "usage"]
 
-_WINDOW: Final = Group("Window of time", sort_key=1)
-_FILTERS: Final = Group("Filters", sort_key=2)
 _PLATFORM: Final = Group("Platform", sort_key=3)
 _PACE: Final = Group("Pace", sort_key=4)
-
-Text = Annotated[str | None, Parameter(group=_FILTERS)]
-
-
-class _Said(logging.Handler):
-    """Shows what the library logs. Only with --verbose: the last line of a command says what matters."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
-
-
-class UsageError(Exception):
-    """An option or argument makes no sense. The message says why."""
-
-
-@contextmanager
-def usage() -> Generator[None]:
-    """Turn the library's refusal of a value into a `UsageError`."""
-    try:
-        yield
-    except (ValueError, OverflowError) as error:
-        raise UsageError(str(error)) from error
-
-
-@Parameter(name="*")
-@frozen(kw_only=True)
-class Calls:
-    """
-    Which calls.
-
-    Attributes:
-        start: When the window begins, "YYYY-MM-DD HH:MM:SS" in Beijing time.
-
-        end: When it ends, in the same form. If not given: now, or for `follow` never.
-
-        day: One day in Beijing, YYYY-MM-DD. The default is today, unless the text above says otherwise.
-
-        last: A span of time that ends now: 90s, 15m, 2h, 7d.
-
-        extnumber: Only calls of this extension.
-
-        disnumber: Only calls with this calling number.
-
-        callnumber: Only calls with this called number.
-
-        context: Only calls in this direction: callin is incoming, callout is outgoing.
-
-        callmethod: Only calls set up in this way: 0 any, 1 between extensions, 2 dialled by hand, 3 through the
-            interface, 4 double call, 5 predictive outbound call, 6 voice menu or group call.
-
-        userid: Only calls with this custom parameter.
-
-        memberid: Only calls with this custom parameter.
-    """
-
-    start: Annotated[str | None, Parameter(group=_WINDOW)] = None
-    end: Annotated[str | None, Parameter(group=_WINDOW)] = None
-    day: Annotated[date | None, Parameter(group=_WINDOW)] = None
-    last: Annotated[timedelta | None, Parameter(group=_WINDOW)] = None
-    extnumber: Text = None
-    disnumber: Text = None
-    callnumber: Text = None
-    context: Annotated[Literal["callin", "callout"] | None, Parameter(group=_FILTERS)] = None
-    callmethod: Annotated[Literal["0", "1", "2", "3", "4", "5", "6"] | None, Parameter(group=_FILTERS)] = None
-    userid: Text = None
-    memberid: Text = None
-
-    def query(self) -> CdrQuery:
-        """
-        The query. If no end was given, it ends now.
-
-        Raises:
-            UsageError: Options contradict each other, or a value makes no sense.
-        """
-        filters = self._filters()
-        with usage():
-            if self.start is not None:
-                return self._from(self.start).until_now()
-            if self.last is not None:
-                return CdrQuery.last(self.last, **filters)
-            return CdrQuery.day(self.day or today(), **filters)
-
-    def following(self, since: timedelta) -> CdrQuery:
-        """
-        The query to follow. If no end was given, it has none; if no window was given, it begins *since* ago.
-
-        Raises:
-            UsageError: As for `query`.
-        """
-        filters = self._filters()
-        with usage():
-            if self.start is not None:
-                return self._from(self.start)
-            if self.day is not None:
-                return CdrQuery.day(self.day, **filters)
-            return CdrQuery(datetime.now(BEIJING) - (since if self.last is None else self.last), **filters)
-
-    def _from(self, start: str) -> CdrQuery:
-        end = None if self.end is None else _platform_time("--end", self.end)
-        return CdrQuery(_platform_time("--start", start), end, **self._filters())
-
-    def _filters(self) -> Filters:
-        """The filters, after checking that there is at most one window."""
-        pair = self.start is not None or self.end is not None
-        if pair + (self.day is not None) + (self.last is not None) > 1:
-            raise UsageError("give one window of time at most: --start and --end, or --day, or --last")
-        if self.end is not None and self.start is None:
-            raise UsageError("--end needs a --start")
-        return {
-            "extnumber": self.extnumber,
-            "disnumber": self.disnumber,
-            "callnumber": self.callnumber,
-            "context": self.context and CallDirection(self.context),
-            "callmethod": self.callmethod and CallMethod(self.callmethod),
-            "userid": self.userid,
-            "memberid": self.memberid,
-        }
 
 
 @Parameter(name="*")
 @frozen(kw_only=True)
 class Platform:
     """
-    Where the platform is, who asks, and how fast.
+    Where the platform is, who asks, how fast, and in which zone.
 
     Attributes:
-        appid: The application's id.
+        zone_name: The zone in which the window is given and times are shown, such as America/Mexico_City. Without it
+            that of the account, or INFIN8_ZONE, or Beijing's.
+
+        account: An account of the accounts file. count, sync, audit and report take "all": every account at once.
+
+        config: The accounts file. Without it INFIN8_CONFIG, or accounts.toml in the folder for configuration, such as
+            ~/.config/infin8.
+
+        appid: The application's id. Without it INFIN8_APPID.
 
         accesskey_file: A file that holds the access key; "-" reads it from standard input, and a terminal does not show
             it. Without this option the key comes from INFIN8_ACCESSKEY. There is no option for the key itself: other
             users of this machine could read it in the list of processes.
 
-        username: The user name the account authenticates with. The platform wants this or --ip.
+        username: The user name the account authenticates with. Without it INFIN8_USERNAME. The platform wants this or
+            --ip.
 
-        ip: The address or domain name the account authenticates with.
+        ip: The address or domain name the account authenticates with. Without it INFIN8_IP.
 
-        base_url: The address of the platform, if it is not the usual one. The usual one is plain http: the access key
-            is not encrypted on its way.
+        base_url: The address of the platform, if it is not the usual one. Without it that of the account, or
+            INFIN8_BASE_URL. The usual one is plain http: the access key is not encrypted on its way. The proxies of
+            HTTP_PROXY and HTTPS_PROXY are used, except for the hosts of NO_PROXY.
 
         sandbox: Ask a made-up platform instead, with 10,000 made-up calls in the window. Needs no account and no
             network.
 
-        verbose: Show what happens meanwhile: which request is sent again, and why.
+        verbose: Show what happens meanwhile: every request that is sent again, why it is slow, each poll of `follow`.
 
         concurrency: The most requests at once.
 
@@ -175,14 +71,17 @@ class Platform:
 
         timeout: The most seconds for one request and its answer.
 
-        max_rate: The most requests a second. If not given, there is no such limit.
+        max_rate: The most requests a second, of all accounts together. If not given, there is no such limit.
     """
 
-    appid: Annotated[str | None, Parameter(group=_PLATFORM, env_var="INFIN8_APPID")] = None
+    zone_name: Annotated[str | None, Parameter(name="--zone", group=WINDOW)] = None
+    account: Annotated[str | None, Parameter(group=_PLATFORM)] = None
+    config: Annotated[Path | None, Parameter(group=_PLATFORM)] = None
+    appid: Annotated[str | None, Parameter(group=_PLATFORM)] = None
     accesskey_file: Annotated[Path | None, Parameter(group=_PLATFORM, allow_leading_hyphen=True)] = None
-    username: Annotated[str | None, Parameter(group=_PLATFORM, env_var="INFIN8_USERNAME")] = None
-    ip: Annotated[str | None, Parameter(group=_PLATFORM, env_var="INFIN8_IP")] = None
-    base_url: Annotated[str | None, Parameter(group=_PLATFORM, env_var="INFIN8_BASE_URL")] = None
+    username: Annotated[str | None, Parameter(group=_PLATFORM)] = None
+    ip: Annotated[str | None, Parameter(group=_PLATFORM)] = None
+    base_url: Annotated[str | None, Parameter(group=_PLATFORM)] = None
     sandbox: Annotated[bool, Parameter(group=_PLATFORM, negative="")] = False
     verbose: Annotated[bool, Parameter(group=_PLATFORM, negative="", alias="-v")] = False
     concurrency: Annotated[int, Parameter(group=_PACE)] = 8
@@ -190,85 +89,156 @@ class Platform:
     timeout: Annotated[float, Parameter(group=_PACE)] = 30.0
     max_rate: Annotated[float | None, Parameter(group=_PACE)] = None
 
+    @property
+    def every_account(self) -> bool:
+        """Whether all accounts of the file are meant."""
+        return self.account == ALL
+
+    def access(self) -> Access:
+        """
+        The way to the platform.
+
+        Raises:
+            UsageError: The account is not there, or several are meant.
+        """
+        self._check()
+        if self.every_account:
+            raise UsageError("--account all is for count, sync, audit and report: name one account")
+        if self.account is None:
+            return self._access(None, self._budget())
+        accounts = self._accounts()
+        if self.account not in accounts:
+            raise UsageError(f"--account {self.account}: {self._file} has {', '.join(accounts)}")
+        return self._access(accounts[self.account], self._budget())
+
+    @contextmanager
+    def accesses(self) -> Generator[list[Access]]:
+        """
+        The ways of all accounts to the platform, under one budget, for the time of a block.
+
+        Raises:
+            UsageError: There is a mistake in the accounts file.
+        """
+        self._check()
+        budget = self._budget()
+        ways = [self._access(account, budget) for account in self._accounts().values()]
+        with listening(verbose=self.verbose):
+            warn_if_open(self._file)
+            yield ways
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone in which the window is given and times are shown."""
+        return self.access().zone
+
     @asynccontextmanager
-    async def session(self, query: CdrQuery, *, live: float = 0) -> AsyncGenerator[Infin8Session]:
+    async def session(self, query: CdrQuery, *, following: bool = False) -> AsyncGenerator[Infin8Session]:
         """
         Open a session with the platform, or with a sandbox.
 
         Args:
             query: The window in which the sandbox has its calls.
 
-            live: How many more calls appear in the sandbox each second.
+            following: Whether new calls are waited for: a sandbox then has some all the time.
 
         Raises:
             UsageError: Credentials are missing, or a value makes no sense.
         """
-        for name in ("infin8_async", "stamina"):
-            logging.getLogger(name).addHandler(logging.NullHandler())
-        if self.verbose:
-            log = logging.getLogger("infin8_async")
-            log.addHandler(_Said())
-            log.setLevel(logging.INFO)
-        if not self.sandbox:
-            async with self._session(self._credentials(), self.base_url) as session:
-                yield session
-            return
-        start, end = query.until_now().ends
-        first, last = start.date(), max(start.date(), min(end.date(), today()))
-        with usage():
-            platform = Sandbox(SANDBOX_CALLS, start=first, days=(last - first).days + 1, live=live)
-        async with platform, self._session(platform.credentials, platform.base_url) as session:
-            yield session
+        access = self.access()
+        with listening(verbose=self.verbose, timed=access.zone if following else None):
+            if access.name:
+                warn_if_open(self._file)
+            if not self.sandbox:
+                async with access.session() as session:
+                    yield session
+                return
+            with usage():
+                platform = made_up(query, following=following)
+            async with platform:
+                options: SessionOptions = {**access.options, "base_url": platform.base_url, "trust_env": False}
 
-    def _session(self, credentials: Credentials, base_url: str | None) -> Infin8Session:
+                async def credentials() -> Credentials:
+                    return platform.credentials
+
+                async with evolve(access, credentials=credentials, options=options).session() as session:
+                    yield session
+
+    def _check(self) -> None:
+        """Refuse options that contradict each other."""
+        if self.account is None and self.config is not None:
+            raise UsageError("--config needs an --account: a name, or all")
+        if self.account is not None:
+            for option in ("appid", "accesskey_file", "username", "ip", "sandbox"):
+                if getattr(self, option):
+                    raise UsageError(f"--account and --{option.replace('_', '-')} exclude each other")
+
+    @property
+    def _file(self) -> Path:
+        return self.config or Path(os.environ.get("INFIN8_CONFIG") or default_file()).expanduser()
+
+    def _accounts(self) -> dict[str, Account]:
+        with usage():
+            return read_accounts(self._file)
+
+    def _budget(self) -> Budget:
+        with usage():
+            return Budget(self.concurrency, self.max_rate)
+
+    def _access(self, account: Account | None, budget: Budget) -> Access:
+        entries = {} if account is None else account.entries
         options: SessionOptions = {
-            "concurrency": self.concurrency,
             "per_page": self.per_page,
             "timeout": self.timeout,
-            "max_rate": self.max_rate,
+            "budget": budget,
+            "trust_env": True,
         }
-        if base_url:
+        if base_url := self.base_url or entries.get("base_url") or os.environ.get("INFIN8_BASE_URL"):
             options["base_url"] = base_url
-        with usage():
-            return Infin8Session(credentials, **options)
+        return Access(
+            name="" if account is None else account.name,
+            appid=entries.get("appid"),
+            zone=self._zone(account),
+            credentials=self._credentials if account is None else account.credentials,
+            options=options,
+        )
 
-    def _credentials(self) -> Credentials:
-        given = {
+    def _zone(self, account: Account | None) -> tzinfo:
+        if self.zone_name is not None:
+            with usage(f"--zone {self.zone_name}"):
+                return zone_of(self.zone_name)
+        if account is not None and account.zone is not None:
+            return account.zone
+        if name := os.environ.get("INFIN8_ZONE"):
+            with usage(f"INFIN8_ZONE {name}"):
+                return zone_of(name)
+        return BEIJING
+
+    async def _credentials(self) -> Credentials:
+        """The credentials of the options and the environment."""
+        options = {
             "INFIN8_APPID": self.appid,
             "INFIN8_ACCESSKEY": self._accesskey(),
             "INFIN8_USERNAME": self.username,
             "INFIN8_IP": self.ip,
         }
+        given = {name: value for name, value in options.items() if value is not None}
         try:
-            return Credentials.from_env({name: value for name, value in given.items() if value})
+            return Credentials.from_env(os.environ | given)
         except ValueError as error:
-            raise UsageError(f"{error}; see --help for the options, or try --sandbox, which needs none") from error
+            hint = "see --help for the options, name an --account of the accounts file, or try --sandbox"
+            raise UsageError(f"{error}; {hint}") from error
 
     def _accesskey(self) -> str | None:
         if self.accesskey_file is None:
-            return os.environ.get("INFIN8_ACCESSKEY")
+            return None
         try:
             if str(self.accesskey_file) != "-":
                 return self.accesskey_file.read_text("utf-8").strip()
-            return getpass("access key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+            with interruptible():
+                return getpass("access key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
         except (OSError, UnicodeDecodeError, EOFError) as error:
             what = error.strerror if isinstance(error, OSError) else "it is not text"
             raise UsageError(f"the access key can't be read from {self.accesskey_file}: {what}") from None
 
 
-CALLS: Final = Calls()
 PLATFORM: Final = Platform()
-
-
-def today() -> date:
-    """Today in Beijing."""
-    return datetime.now(BEIJING).date()
-
-
-def _platform_time(option: str, text: str) -> str:
-    """Check that *text* is a time in the platform's form, and return it."""
-    try:
-        CdrQuery(text)
-    except ValueError as error:
-        raise UsageError(f"{option} {text!r}: {error}") from None
-    return text

@@ -1,17 +1,22 @@
 """The progress bar of a pull, and the line that ends it."""
 
+import os
+import stat
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from ..stream import StreamReport
+
+_NARROW: Final = 60  # columns of a terminal that has no room for a speed
 
 
 def calls(number: int) -> str:
@@ -19,24 +24,42 @@ def calls(number: int) -> str:
     return f"{number:,} {'call' if number == 1 else 'calls'}"
 
 
+def days(number: int) -> str:
+    """A number of days in words: "1 day", "2,000 days"."""
+    return f"{number:,} {'day' if number == 1 else 'days'}"
+
+
+def _is_wanted(console: Console, *, quiet: bool) -> bool:
+    """Whether to show a bar. If standard output is a pipe, its reader may write to the same terminal."""
+    kind = os.fstat(sys.stdout.fileno()).st_mode
+    return not quiet and console.is_terminal and console.is_interactive and not stat.S_ISFIFO(kind)
+
+
 class _Counts(ProgressColumn):
+    def __init__(self, *, narrow: bool) -> None:
+        super().__init__(Column(no_wrap=True))
+        self._narrow = narrow
+
     def render(self, task: Task) -> Text:
         if task.total is None:
             return Text("asking …")
-        rate = f", {task.speed:,.0f} a second" if task.speed else ""
+        rate = f", {task.speed:,.0f} a second" if task.speed and not self._narrow else ""
         return Text(f"{task.completed:,.0f} of {calls(int(task.total))}{rate}")
 
 
 class Bar:
-    """A progress bar on standard error for the time of a `with` block. Nothing is shown if that is not a terminal."""
+    """
+    A progress bar on standard error for the time of a `with` block.
 
-    def __init__(self) -> None:
+    Nothing is shown if that is not a terminal, if standard output is a pipe, or if *quiet*.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
         console = Console(stderr=True)
-        self._shown = sys.stderr.isatty() and console.is_interactive
+        self._shown = _is_wanted(console, quiet=quiet)
         self._progress = Progress(
-            TextColumn("{task.description}"),
             BarColumn(),
-            _Counts(),
+            _Counts(narrow=console.width < _NARROW),
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
@@ -44,9 +67,9 @@ class Bar:
         )
         self._task = self._progress.add_task("", total=None)
 
-    def show(self, received: int, total: int, what: str = "") -> None:
-        """Show how many calls of *total* have come, with a text before the bar."""
-        self._progress.update(self._task, completed=received, total=max(received, total), description=what)
+    def show(self, received: int, total: int) -> None:
+        """Show how many calls of *total* have come."""
+        self._progress.update(self._task, completed=received, total=max(received, total))
 
     @contextmanager
     def aside(self) -> Generator[None]:
@@ -71,27 +94,30 @@ class Bar:
 
 
 class _Days(ProgressColumn):
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
+
     def render(self, task: Task) -> Text:
         if task.total is None:
             return Text("asking …")
-        return Text(f"{task.completed:,.0f} of {task.total:,.0f} days, {calls(task.fields['received'])}")
+        return Text(f"{task.completed:,.0f} of {days(int(task.total))}, {calls(task.fields['received'])}")
 
 
 class DaysBar:
-    """A bar for all days of a sync, and a line for the one under way. Nothing if standard error is no terminal."""
+    """A bar for all days of a sync, and a line for the one under way. Shown where `Bar` is."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool) -> None:
         console = Console(stderr=True)
-        shown = sys.stderr.isatty() and console.is_interactive
+        shown = _is_wanted(console, quiet=quiet)
         self._whole = Progress(BarColumn(), _Days(), TimeRemainingColumn(compact=True), console=console)
         self._line = Progress(TextColumn("{task.description}"), console=console)
         self._task = self._whole.add_task("", total=None, received=0)
         self._day = self._line.add_task("")
         self._live = Live(Group(self._whole, self._line), console=console, transient=True) if shown else None
 
-    def show(self, done: int, days: int, received: int, day: str) -> None:
-        """Show how many days are done, how many calls came, and a text about the day under way."""
-        self._whole.update(self._task, completed=done, total=days, received=received)
+    def show(self, done: int, total: int, received: int, day: str) -> None:
+        """Show how many days of *total* are done, how many calls came, and a text about the day under way."""
+        self._whole.update(self._task, completed=done, total=total, received=received)
         self._line.update(self._day, description=day)
 
     def __enter__(self) -> Self:

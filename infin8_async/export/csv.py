@@ -3,20 +3,23 @@
 import csv
 from collections.abc import AsyncIterable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, tzinfo
 from types import SimpleNamespace
 from typing import Final
 
+from .._columns import extra_text
 from .._files import StrPath, written_whole
-from ..models import FIELDS, Cdr, values_of
-from .columns import extra_text
+from ..models import BEIJING, FIELDS, Cdr, platform_text
 from .writing import Write, written
 
-_HEADING: Final = ",".join((*FIELDS, "extra")).encode() + b"\n"
+COLUMNS: Final = (*FIELDS, "extra")
+"""The columns of `to_csv`, from left to right."""
+
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a text that begins like this for a formula
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # without it Excel reads UTF-8 in the country's old encoding
 
 
-async def to_csv(cdrs: AsyncIterable[Cdr], path: StrPath, *, spreadsheet: bool = False) -> int:
+async def to_csv(cdrs: AsyncIterable[Cdr], path: StrPath, *, spreadsheet: bool = False, zone: tzinfo = BEIJING) -> int:
     """
     Write calls as CSV in UTF-8, with a heading line, times in ISO 8601 with +08:00.
 
@@ -28,9 +31,13 @@ async def to_csv(cdrs: AsyncIterable[Cdr], path: StrPath, *, spreadsheet: bool =
 
         path: The file. An existing one is replaced.
 
-        spreadsheet: Put a `'` before each text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return. A
-            spreadsheet then shows the number +8613800000000 as it is, and does not run a formula that a caller has put
+        spreadsheet: Write for Excel and LibreOffice, not for programs: a byte order mark, so that Chinese is read as
+            such; times as `2020-06-10 09:30:00`, which they know as times; an invisible tab before each text with a
+            digit, so that no phone number becomes a number and loses its zeros; and a `'` before each text that begins
+            with `=`, `+`, `-`, `@`, a tab or a carriage return, so that they do not run a formula that a caller has put
             into a record. Without this option, every value reads back equal.
+
+        zone: Whose times a spreadsheet shows.
 
     Returns:
         How many calls were written.
@@ -38,26 +45,52 @@ async def to_csv(cdrs: AsyncIterable[Cdr], path: StrPath, *, spreadsheet: bool =
     Raises:
         OSError: The file can't be written; `filename` is *path*.
     """
-    return await written(cdrs, csv_writer(path, spreadsheet=spreadsheet))
+    return await written(cdrs, csv_writer(path, spreadsheet=spreadsheet, zone=zone))
 
 
-def csv_lines(cdrs: Sequence[Cdr], *, spreadsheet: bool = False) -> bytes:
+def csv_heading(columns: Sequence[str] = COLUMNS, *, spreadsheet: bool = False) -> bytes:
+    """The first line of `to_csv`."""
+    return _BYTE_ORDER_MARK * spreadsheet + ",".join(columns).encode() + b"\n"
+
+
+def csv_lines(
+    cdrs: Sequence[Cdr],
+    columns: Sequence[str] = COLUMNS,
+    *,
+    spreadsheet: bool = False,
+    zone: tzinfo = BEIJING,
+) -> bytes:
     """The lines of `to_csv`, without the heading."""
     lines: list[str] = []
     # Readers take a lone \r for the end of a row, so a text that holds one needs quotes. Python 3.11 only quotes it if
     # \r is part of the line terminator.
     rows = csv.writer(SimpleNamespace(write=lambda line: lines.append(line[:-2] + "\n")), lineterminator="\r\n")
     for cdr in cdrs:
-        values = [value.isoformat() if isinstance(value, datetime) else value for value in values_of(cdr)]
+        values = [getattr(cdr, name) if name != "extra" else extra_text(cdr) for name in columns]
         if spreadsheet:
-            values = [f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA) else v for v in values]
-        rows.writerow((*values, extra_text(cdr)))
+            values = [_for_spreadsheet(value, zone) for value in values]
+        rows.writerow([value.isoformat() if isinstance(value, datetime) else value for value in values])
     return "".join(lines).encode()
 
 
+def _for_spreadsheet(value: object, zone: tzinfo) -> object:
+    """The value in a form that a spreadsheet shows as it is."""
+    if isinstance(value, datetime):
+        try:
+            return platform_text(value.astimezone(zone))
+        except OverflowError:  # a time at the end of the calendar
+            return platform_text(value)
+    if not isinstance(value, str):
+        return value
+    if value.startswith(_FORMULA):
+        return f"'{value}"
+    # 0100 would become 100, 1E5 would become 100000, 1-2 a date. The JSON of `extra` is none of these.
+    return f"\t{value}" if any(map(str.isdigit, value)) and not value.startswith("{") else value
+
+
 @contextmanager
-def csv_writer(path: StrPath, *, spreadsheet: bool = False) -> Generator[Write]:
+def csv_writer(path: StrPath, *, spreadsheet: bool = False, zone: tzinfo = BEIJING) -> Generator[Write]:
     """The file of `to_csv`. It appears when the block is left."""
     with written_whole(path) as out:
-        out.write(_HEADING)
-        yield lambda cdrs: out.write(csv_lines(cdrs, spreadsheet=spreadsheet))
+        out.write(csv_heading(spreadsheet=spreadsheet))
+        yield lambda cdrs: out.write(csv_lines(cdrs, spreadsheet=spreadsheet, zone=zone))

@@ -1,13 +1,13 @@
 """Calls as Parquet."""
 
-from collections.abc import AsyncIterable, Generator, Sequence
+from collections.abc import AsyncIterable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from .._arrow import arrow, call_schema, record_batch
 from .._files import StrPath, written_whole
 from ..models import Cdr
-from .arrow import arrow, call_schema, record_batch
-from .writing import Write, written
+from .writing import Batch, Write, written
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch  # type: ignore[import-untyped]
@@ -39,17 +39,17 @@ async def to_parquet(cdrs: AsyncIterable[Cdr], path: StrPath) -> int:
 
         ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
     """
-    return await written(cdrs, parquet_writer(path))
+    return await written(cdrs, parquet_writer(path), columns=True)
 
 
 @contextmanager
 def parquet_writer(path: StrPath) -> Generator[Write]:
-    """The file of `to_parquet`. It appears when the block is left."""
+    """The file of `to_parquet`. It takes records and columns, and appears when the block is left."""
     pa, schema = arrow(), call_schema()
     group: list[RecordBatch] = []
 
-    def write(cdrs: Sequence[Cdr]) -> None:
-        group.append(record_batch(schema, cdrs))
+    def write(calls: Batch) -> None:
+        group.append(calls if isinstance(calls, pa.RecordBatch) else record_batch(schema, calls))
         if sum(map(len, group)) >= _ROW_GROUP:
             end_group()
 

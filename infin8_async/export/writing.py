@@ -1,18 +1,21 @@
 """Writes calls to a file in a thread, a batch at a time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import AbstractContextManager, ExitStack, aclosing, asynccontextmanager
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from ..models import Cdr
+from ..models import Cdr, CdrPage
 from ..stream import CdrStream
 
-Write = Callable[[Sequence[Cdr]], object]
+Batch = Any
+"""Some calls: a sequence of records, or a `pyarrow.RecordBatch`, which has no types."""
+
+Write = Callable[[Batch], object]
 """Writes a batch of calls, and blocks while it does."""
 
-AsyncWrite = Callable[[Sequence[Cdr]], Awaitable[object]]
+AsyncWrite = Callable[[Batch], Awaitable[object]]
 """Writes a batch of calls without blocking the event loop."""
 
 _BATCH: Final = 1000  # calls in a batch, if the source has no pages
@@ -28,22 +31,29 @@ async def in_threads(file: AbstractContextManager[Write]) -> AsyncGenerator[Asyn
         await finished(opened.close)
 
 
-async def written(cdrs: AsyncIterable[Cdr], file: AbstractContextManager[Write]) -> int:
-    """Write all calls to a file, and return their number."""
+async def written(cdrs: AsyncIterable[Cdr], file: AbstractContextManager[Write], *, columns: bool = False) -> int:
+    """Write all calls to a file, and return their number. If *columns*, it takes those of a stream."""
     number = 0
-    async with in_threads(file) as write, aclosing(batches_of(cdrs)) as batches:
+    async with in_threads(file) as write, aclosing(batches_of(cdrs, columns=columns)) as batches:
         async for batch in batches:
             await write(batch)
             number += len(batch)
     return number
 
 
-async def batches_of(cdrs: AsyncIterable[Cdr]) -> AsyncGenerator[Sequence[Cdr]]:
-    """The calls in batches: the pages of a stream, else up to 1,000 calls each."""
+async def batches_of(cdrs: AsyncIterable[Cdr], *, columns: bool = False) -> AsyncGenerator[Batch]:
+    """
+    The calls in batches: the pages of a stream, else up to 1,000 calls each.
+
+    Args:
+        cdrs: The calls.
+
+        columns: Whether a stream is to give columns instead of records, which is several times as fast.
+    """
     if isinstance(cdrs, CdrStream):
-        async with aclosing(cdrs.pages()) as pages:
+        async with aclosing(cdrs.arrow() if columns else cdrs.pages()) as pages:
             async for page in pages:
-                yield page.cdrs
+                yield page.cdrs if isinstance(page, CdrPage) else page
         return
     batch: list[Cdr] = []
     async for cdr in cdrs:

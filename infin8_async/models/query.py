@@ -1,7 +1,7 @@
 """Which calls to ask for: a window of time, and filters."""
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import Literal, Self, TypedDict, TypeVar, Unpack
 
@@ -114,8 +114,8 @@ class CdrQuery:
     Attributes:
         starttime: When the window begins.
 
-        endtime: When it ends. For a pull, None means "until now", fixed when the pull begins. For following, it means
-            "for ever".
+        endtime: When it ends. For a pull, None means "until now" by the platform's clock, fixed when the pull begins.
+            For following, it means "for ever".
 
         extnumber: Only calls of this extension.
 
@@ -152,16 +152,25 @@ class CdrQuery:
             raise ValueError(f"endtime {self.endtime} is before starttime {self.starttime}")
 
     @classmethod
-    def day(cls, day: date, **filters: Unpack[Filters]) -> Self:
-        """One calendar day in Beijing, from 00:00:00 to 23:59:59."""
+    def day(cls, day: date, *, zone: tzinfo = BEIJING, **filters: Unpack[Filters]) -> Self:
+        """
+        One calendar day, from 00:00:00 to 23:59:59. It has 23 or 25 hours if the clocks of the zone are changed on it.
+
+        Raises:
+            ValueError: The zone has skipped that day.
+        """
         if isinstance(day, datetime):
             raise TypeError("a day must be a date; for the day of a datetime use value.astimezone(BEIJING).date()")
-        return cls(datetime.combine(day, time(), BEIJING), datetime.combine(day, time(23, 59, 59), BEIJING), **filters)
+        last = time(23, 59, 59, fold=1)  # the second one, if the clocks show it twice
+        return cls(datetime.combine(day, time(), zone), datetime.combine(day, last, zone), **filters)
 
     @classmethod
     def last(cls, span: timedelta, **filters: Unpack[Filters]) -> Self:
         """
-        The *span* of time that ends now. Both ends are fixed when the query is made.
+        The *span* of time that ends now, by this machine's clock. Both ends are fixed when the query is made.
+
+        No platform has been asked yet, so a wrong clock moves the window by as much as it is wrong. A session that
+        notices logs how many seconds that is. A query without an end goes by the platform's clock.
 
         Raises:
             ValueError: The span is negative, or longer than the calendar.
@@ -185,9 +194,9 @@ class CdrQuery:
             raise ValueError("this query has no end")
         return self.starttime, self.endtime
 
-    def until_now(self) -> Self:
-        """This query, or if it has no end, the same query with the present as its end."""
-        return self if self.endtime else evolve(self, endtime=max(self.starttime, datetime.now(BEIJING)))
+    def until_now(self, now: datetime | None = None) -> Self:
+        """This query, or if it has no end, the same query that ends now: by this machine's clock if *now* is None."""
+        return self if self.endtime else evolve(self, endtime=max(self.starttime, now or datetime.now(BEIJING)))
 
 
 def window_text(query: CdrQuery) -> str:

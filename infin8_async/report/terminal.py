@@ -15,6 +15,7 @@ from ._words import Words
 
 _BLOCKS: Final = "·░▒▓█"
 _LEAST: Final = 20  # columns of a tile
+_ON_ONE_LINE: Final = ("calls", "answer_rate", "missed", "unreturned", "talk_time", "acd", "billed")
 
 
 def printed(report: Report, words: Words, console: Console) -> None:
@@ -38,6 +39,15 @@ def printed(report: Report, words: Words, console: Console) -> None:
             console.print(_table(section, words, console.width))
         if section.note:
             console.print(Text(section.note, "dim"))
+
+
+def on_one_line(report: Report, words: Words) -> dict[str, str]:
+    """The most important figures under their names. If calls are missing, the first one says so."""
+    wanted = [words(name) for name in _ON_ONE_LINE]
+    line = {tile.name: tile.value for tile in tiles(report, words) if tile.name in wanted}
+    if report.figures.complete is False:
+        line[words("calls")] += " (NOT COMPLETE)"
+    return line
 
 
 def _tiles(shown: Sequence[Tile], width: int) -> Table:

@@ -129,3 +129,41 @@ class Server:
             # Not by aiohttp, which compresses in a thread: a simulated clock does not wait for threads.
             response.headers["Content-Encoding"] = quirks.compression
             response.body = _COMPRESS[quirks.compression](response.body)
+
+
+class Served:
+    """What a test can see of a server: its address, and what it is asked."""
+
+    _server: Server
+
+    @property
+    def base_url(self) -> str:
+        """Its address, for the `base_url` of an `Infin8Session`."""
+        if self._server.address is None:
+            raise RuntimeError("the sandbox is not running: use it inside 'async with Sandbox(…) as sandbox:'")
+        host, port = self._server.address
+        return f"http://{host}:{port}"
+
+    @property
+    def requests(self) -> list[SandboxRequest]:
+        """Every request, in the order of arrival."""
+        return self._server.requests
+
+    @property
+    def in_flight(self) -> int:
+        """Requests being answered at this moment."""
+        return self._server.in_flight
+
+    @property
+    def most_in_flight(self) -> int:
+        """The most requests that were answered at the same moment."""
+        return self._server.most_in_flight
+
+    @property
+    def connections(self) -> int:
+        """Open connections at this moment."""
+        return self._server.connections
+
+    async def wait_for_requests(self, count: int) -> None:
+        """Wait until *count* requests have arrived in total."""
+        await self._server.wait_for_requests(count)

@@ -81,6 +81,7 @@ class Store:
         order: Order,
         ties: Ties,
         seed: int,
+        first_id: int,
         unknown_fields: Iterable[str] = (),
         repeated: bool = False,
     ) -> None:
@@ -97,7 +98,10 @@ class Store:
             (tuple(map(call.__getitem__, COLUMNS[1:])) for call in calls),
         )
         # The platform numbers calls as they end.
-        execute("INSERT INTO cdrs SELECT 100000 + row_number() OVER (ORDER BY endtime, starttime, rowid), * FROM born")
+        execute(
+            "INSERT INTO cdrs SELECT ? + row_number() OVER (ORDER BY endtime, starttime, rowid), * FROM born",
+            (first_id - 1,),
+        )
         execute("DROP TABLE born")
         execute("CREATE INDEX by_dial_time ON cdrs (starttime, id)")
         execute("COMMIT")

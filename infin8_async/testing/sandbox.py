@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from datetime import date
+from datetime import date, datetime
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,8 +16,9 @@ from ._centre import Centre
 from ._faults import Faults, suffer
 from ._like import Findings, options_like
 from ._platform import SandboxRequest, check, refusal
+from ._push import Push, Pusher
 from ._quirks import Quirks
-from ._server import Server
+from ._server import Served, Server
 from ._service import Service, decode_call
 from ._store import Bounds, Compared, Order, Ties
 
@@ -28,7 +29,7 @@ OnRequest = Callable[[SandboxRequest], Awaitable[None] | None]
 Latency = float | Callable[[SandboxRequest], float]
 
 
-class Sandbox(Faults):
+class Sandbox(Served, Faults):
     """
     A believable call centre that answers as the platform documents, for the time of an `async with` block.
 
@@ -44,7 +45,12 @@ class Sandbox(Faults):
 
         days: The number of days over which they are spread.
 
-        start: The first day, in Beijing; 2020-06-10 if not given.
+        start: The first day, in Beijing, or the time on it when the calls begin; 2020-06-10 if not given.
+
+        until: When the calls end: none is dialled or ends later. If not given, calls are dialled to the end of the
+            *days*.
+
+        first_id: The id of the call that ends first. Those that end later count on from it.
 
         seed: The seed of everything random.
 
@@ -84,6 +90,9 @@ class Sandbox(Faults):
         between: With `snapshot=False`, called with each request after its count and before its rows, and awaited if it
             returns an awaitable. Use it to change the list in the middle of an answer.
 
+        push_to: Where to announce each call that is added while it runs: an address, or a `Push`, which also says how
+            many pushes are lost and how many are sent twice. A call is listed before it is announced.
+
         quirks: Habits that no document of the platform settles.
 
         port: Where to listen on 127.0.0.1; 0 for any free port.
@@ -101,6 +110,8 @@ class Sandbox(Faults):
         *,
         days: int = 1,
         start: date | None = None,
+        until: datetime | None = None,
+        first_id: int = 100_001,
         seed: int = 0,
         order: Order = "newest",
         ties: Ties = "stable",
@@ -116,19 +127,32 @@ class Sandbox(Faults):
         permitted: bool = True,
         on_request: OnRequest | None = None,
         between: OnRequest | None = None,
+        push_to: str | Push | None = None,
         quirks: Quirks = _NO_QUIRKS,
         port: int = 0,
     ) -> None:
         check_number("live", live, least=0)
         if between is not None and snapshot:
             raise ValueError("between needs snapshot=False: in a snapshot nothing comes between count and rows")
-        super().__init__()
+        Faults.__init__(self)
         self.credentials = credentials
         self.on_request = on_request
         self.between = between
         self.latency = latency
         self.unreadable = set(unreadable)
-        self._centre = Centre(calls, days=days, start=start, seed=seed, order=order, ties=ties, quirks=quirks)
+        self._pusher = Pusher(Push(push_to) if isinstance(push_to, str) else push_to, seed) if push_to else None
+        self._centre = Centre(
+            calls,
+            days=days,
+            start=start,
+            until=until,
+            first_id=first_id,
+            seed=seed,
+            order=order,
+            ties=ties,
+            quirks=quirks,
+            pusher=self._pusher,
+        )
         self._service = Service(
             self._centre.store,
             bounds=bounds,
@@ -167,34 +191,6 @@ class Sandbox(Faults):
             seed: The seed of everything random.
         """
         return cls(calls, days=days, start=start, seed=seed, **options_like(report))
-
-    @property
-    def base_url(self) -> str:
-        """Its address, for the `base_url` of an `Infin8Session`."""
-        if self._server.address is None:
-            raise RuntimeError("the sandbox is not running: use it inside 'async with Sandbox(…) as sandbox:'")
-        host, port = self._server.address
-        return f"http://{host}:{port}"
-
-    @property
-    def requests(self) -> list[SandboxRequest]:
-        """Every request, in the order of arrival."""
-        return self._server.requests
-
-    @property
-    def in_flight(self) -> int:
-        """Requests being answered at this moment."""
-        return self._server.in_flight
-
-    @property
-    def most_in_flight(self) -> int:
-        """The most requests that were answered at the same moment."""
-        return self._server.most_in_flight
-
-    @property
-    def connections(self) -> int:
-        """Open connections at this moment."""
-        return self._server.connections
 
     def __len__(self) -> int:
         return self._centre.store.count(self._service.select({}))
@@ -235,12 +231,15 @@ class Sandbox(Faults):
         if not self._centre.store.remove(call):
             raise KeyError(call)
 
-    async def wait_for_requests(self, count: int) -> None:
-        """Wait until *count* requests have arrived in total."""
-        await self._server.wait_for_requests(count)
+    async def pushes_done(self) -> None:
+        """Wait until every call that was added has been announced, as far as it will be."""
+        if self._pusher is not None:
+            await self._pusher.done()
 
     async def __aenter__(self) -> Self:
         await self._server.start()
+        if self._pusher is not None:
+            await self._pusher.start()
         if self._live:
             self._ringing = asyncio.get_running_loop().create_task(self._centre.ring(self._live))
         return self
@@ -256,6 +255,8 @@ class Sandbox(Faults):
         if self._ringing is not None:
             self._ringing.cancel()
             await asyncio.wait([self._ringing])
+        if self._pusher is not None:
+            await self._pusher.aclose()
         await self._server.aclose()
 
     async def _answer(self, http: web.Request, request: SandboxRequest) -> web.StreamResponse:

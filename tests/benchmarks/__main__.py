@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from . import counting, deep, host, landing, memory, timing
+from . import columns, counting, deep, host, landing, memory, timing
 from .figures import Figure, table
 from .picture import picture
 
@@ -22,6 +22,7 @@ ROWS: Final[Mapping[str, Callable[..., list[Figure]]]] = {
     "deep": deep.deep,
     "unread": host.unread,
     "figures": counting.counting,
+    "columns": columns.columns,
     "landing": landing.landing,
     "writing": landing.writing,
     "imports": memory.imports,

@@ -16,7 +16,7 @@ _TICK = 0.001
 _MANY = 32
 
 
-async def _lags_during(work: Awaitable[object]) -> list[float]:
+async def lags_during(work: Awaitable[object]) -> list[float]:
     """How many milliseconds too late a tick of one came, each time, while the work was done."""
     lags = []
 
@@ -55,10 +55,14 @@ async def _give_turns(turns: int) -> None:
         await asyncio.sleep(0)
 
 
-async def _thrown_away(url: str) -> None:
+async def thrown_away(url: str) -> None:
     async with peers.connections(_MANY) as http:
         async for _ in peers.window(peers.getter(http, url, 1000), reference.total, 1000, _MANY):
             pass
+
+
+def p99(these: list[float]) -> float:
+    return quantiles(these, n=100, method="inclusive")[98]
 
 
 def loop(*, quick: bool) -> list[Figure]:
@@ -70,12 +74,12 @@ def loop(*, quick: bool) -> list[Figure]:
 
         works: dict[str, Callable[[], Coroutine[object, object, object]]] = {
             "library": lambda: library.count(url, concurrency=_MANY),
-            "bytes": lambda: _thrown_away(url),
+            "bytes": lambda: thrown_away(url),
         }
         lags: dict[str, list[list[float]]] = {name: [] for name in works}
         for _ in range(rounds):
             for name, work in works.items():
-                lags[name].append(sorted(asyncio.run(_lags_during(work()))))
+                lags[name].append(sorted(asyncio.run(lags_during(work()))))
         given = _turns(works["library"]()) - _turns(works["bytes"]())
         contenders = {
             "library": lambda: library.run(library.count(url, concurrency=_MANY), pages * 1000),
@@ -85,9 +89,6 @@ def loop(*, quick: bool) -> list[Figure]:
 
     def middle(name: str, part: Callable[[list[float]], float]) -> float:
         return median(map(part, lags[name]))
-
-    def p99(these: list[float]) -> float:
-        return quantiles(these, n=100, method="inclusive")[98]
 
     figures = []
     for name, what in (("library", "lag"), ("bytes", "lag, bytes thrown away")):

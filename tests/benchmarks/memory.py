@@ -1,7 +1,7 @@
 """
 What a pull takes of the memory, and what is loaded before the first one.
 
-`python -m tests.benchmarks.memory library|figures|gather URL PAGES` prints by how many MB the process grew at most.
+`python -m tests.benchmarks.memory library|figures|parquet|gather URL PAGES` prints the most MB that it grew by.
 """
 
 # ruff: noqa: T201
@@ -17,6 +17,8 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from infin8_async._arrow import arrow
+from infin8_async.export import to_parquet
 from infin8_async.figures import figures
 
 from . import library, peers
@@ -75,6 +77,12 @@ async def _figures(url: str) -> None:
         assert (await figures(pull)).calls
 
 
+async def _parquet(url: str) -> None:
+    with TemporaryDirectory() as folder:
+        async with library.stream(url, concurrency=_CONCURRENCY) as pull:
+            assert await to_parquet(pull, Path(folder, "calls.parquet"))
+
+
 async def _gather(url: str, pages: int) -> None:
     """As it is mostly written: every page decoded as it comes, all of them kept until the last is there."""
     decode = msgspec.json.Decoder().decode
@@ -88,31 +96,41 @@ async def _gather(url: str, pages: int) -> None:
 
 
 async def _grown(who: str, url: str, pages: int) -> float:
-    async with library.stream(url, concurrency=1):
-        pass  # all that is imported late is loaded now
+    async with library.stream(url, concurrency=1, per_page=1) as pull:
+        await pull.collect(1)  # all that is imported late is loaded now
+    if who == "parquet":
+        arrow()
     gc.collect()
     idle = _status("VmRSS")
-    await {"library": _pull, "figures": _figures}.get(who, partial(_gather, pages=pages))(url)
+    await {"library": _pull, "figures": _figures, "parquet": _parquet}.get(who, partial(_gather, pages=pages))(url)
     return _status("VmHWM") - idle
 
 
 _IMPORT = """
 import sys, time, aiohttp
 loaded, begun = set(sys.modules), time.perf_counter()
-import infin8_async
+%s
 print(time.perf_counter() - begun, *{name.partition(".")[0] for name in set(sys.modules) - loaded})
 """
 
 
 def imports(*, quick: bool) -> list[Figure]:
     """What `import infin8_async` adds to what aiohttp loads anyhow."""
-    with TemporaryDirectory() as compiled:
-        printed_by(_IMPORT, compiled)
-        answers = [printed_by(_IMPORT, compiled).split() for _ in range(2 if quick else 15)]
-    optional = set(_OPTIONAL) & {name for answer in answers for name in answer[1:]}
-    milliseconds = [1000 * float(answer[0]) for answer in answers]
+    figures = []
+    optional = set[str]()
+    for what, line in {
+        "beyond aiohttp": "import infin8_async",
+        "beyond aiohttp, with a session": "from infin8_async import Infin8Session",
+    }.items():
+        with TemporaryDirectory() as compiled:
+            printed_by(_IMPORT % line, compiled)
+            answers = [printed_by(_IMPORT % line, compiled).split() for _ in range(2 if quick else 15)]
+        optional |= set(_OPTIONAL) & {name for answer in answers for name in answer[1:]}
+        taken = [1000 * float(answer[0]) for answer in answers]
+        most = 30 if "session" not in what else None
+        figures.append(Figure("import", what, median(taken), "ms", most=most, note=f"least {min(taken):.0f}"))
     return [
-        Figure("import", "beyond aiohttp", median(milliseconds), "ms", most=30, note=f"least {min(milliseconds):.0f}"),
+        *figures,
         Figure("import", "optional packages loaded", len(optional), "modules", most=0, note=" ".join(optional)),
     ]
 

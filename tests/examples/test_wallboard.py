@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,12 +12,15 @@ from pathlib import Path
 
 import pytest
 from browser import barriers, browser  # noqa: F401  # a fixture
+from playwright.async_api import expect
 
 from infin8_async import BEIJING
 from infin8_async.testing import Sandbox
 
 WALLBOARD = Path(__file__).parent.parent.parent / "examples" / "wallboard.py"
 PATIENCE = 180_000  # milliseconds
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture
@@ -56,12 +60,13 @@ def ring(sandbox, number, *, ago, billsec=0):
     )  # fmt: skip
 
 
-async def until(page, condition, arg=None):
-    await page.wait_for_function(condition, arg=arg, timeout=PATIENCE)
+def the(page, name):
+    """What to expect of an element. Nothing is evaluated in the page while we wait: its policy forbids that."""
+    return expect(page.locator(f"#{name}"))
 
 
 async def shows(page, name, value):
-    await until(page, "([id, text]) => document.getElementById(id).textContent == text", [name, value])
+    await the(page, name).to_have_text(value, timeout=PATIENCE)
 
 
 async def test_a_call_that_ends_is_on_every_screen_and_so_it_is_again_after_a_restart(browser, port):  # noqa: F811
@@ -83,7 +88,7 @@ async def test_a_call_that_ends_is_on_every_screen_and_so_it_is_again_after_a_re
             assert await barriers(pages[0]) == []
             assert not said
         for page in pages:
-            await until(page, "document.getElementById('state').classList.contains('bad')")
+            await the(page, "state").to_contain_class("bad", timeout=PATIENCE)
         ring(sandbox, "13800001234", ago=1, billsec=1)
         async with wallboard(*options, **env):
             for page in pages:
@@ -97,12 +102,12 @@ async def test_it_says_so_when_the_platform_refuses(browser, port):  # noqa: F81
         async with wallboard("--port", str(port), **environment(sandbox)) as url:
             page = await browser.new_page()
             await page.goto(url)
-            await until(page, "document.getElementById('state').textContent.includes('1006')")
+            await the(page, "state").to_contain_text("1006", timeout=PATIENCE)
 
 
 async def test_with_a_sandbox_it_needs_nothing(browser, port):  # noqa: F811
     async with wallboard("--sandbox", "--port", str(port)) as url:
         page = await browser.new_page(viewport={"width": 360, "height": 800})
         await page.goto(url)
-        await until(page, "Number(document.getElementById('calls').textContent) > 0")
+        await shows(page, "calls", re.compile("[1-9]"))
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360

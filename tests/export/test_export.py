@@ -193,22 +193,6 @@ class TestValues:
         assert pq.read_table(tmp_path / "c.parquet") == await to_arrow(source([]))
 
 
-class TestSpreadsheet:
-    STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-    async def test_texts_that_would_be_formulas_are_quoted_and_nothing_else(self, tmp_path):
-        cdrs = [Cdr(id=-1, userid=f"{start}1", memberid=f"1{start}", extra={"=": 1}) for start in self.STARTS]
-        await to_csv(source(cdrs), tmp_path / "calls.csv", spreadsheet=True)
-        rows = read_csv(tmp_path / "calls.csv")
-        assert [row["userid"] for row in rows] == [f"'{start}1" for start in self.STARTS]
-        assert [values(cdr) for cdr in cdrs] == [row | {"userid": row["userid"][1:]} for row in rows]
-
-    async def test_by_default_every_text_is_as_it_was(self, tmp_path):
-        cdrs = [Cdr(id=1, userid=f"{start}1") for start in self.STARTS]
-        await to_csv(source(cdrs), tmp_path / "calls.csv")
-        assert read_csv(tmp_path / "calls.csv") == [values(cdr) for cdr in cdrs]
-
-
 class TestSources:
     @pytest.mark.parametrize("write", FORMATS)
     async def test_a_stream_is_read_to_its_end(self, infin8_sandbox, tmp_path, write):

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from bisect import bisect_left, insort
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable
 from datetime import datetime, timedelta
 
@@ -56,6 +56,18 @@ def calls(seed: int, rate: float, seconds: int, *, first: int = 0, mean: float =
     return made
 
 
+@define
+class Read:
+    """A stretch of time that was read: what that took, how many rows came, and how many of them were new."""
+
+    start: datetime
+    end: datetime
+    requests: int
+    rows: int
+    new: int
+    leaving: bool
+
+
 @define(slots=False)
 class Centre:
     """
@@ -70,9 +82,7 @@ class Centre:
 
         requests: How many were sent in each poll.
 
-        needed: How many of them belong to pulls that gave something new.
-
-        leaving: How many belong to other pulls, of what is older than the lookback.
+        reads: What was read in each poll.
     """
 
     coming: list[Call]
@@ -86,8 +96,7 @@ class Centre:
     latency: float = 0.05
     seed: int = 0
     requests: Counter[int] = field(factory=Counter)
-    needed: Counter[int] = field(factory=Counter)
-    leaving: Counter[int] = field(factory=Counter)
+    reads: defaultdict[int, list[Read]] = field(factory=lambda: defaultdict(list))
     lookback: timedelta = timedelta(hours=1)
     now: Callable[[], datetime] = now
     heard: Callable[[], None] = lambda: None
@@ -100,6 +109,20 @@ class Centre:
         self.chance = random.Random(self.seed)
         self.there: list[tuple[int, int]] = []
         self.rows: dict[int, tuple[tuple[int, int], bytes]] = {}
+
+    def stretches(self, poll: int) -> list[Read]:
+        """What was read in a poll; neighbours that were read one after the other are one stretch."""
+        stretches: list[Read] = []
+        for read in self.reads[poll]:
+            last = stretches[-1] if stretches else None
+            if last is not None and last.start <= read.start <= last.end and last.leaving == read.leaving:
+                stretches[-1] = Read(
+                    last.start, read.end, last.requests + read.requests, last.rows + read.rows, last.new + read.new,
+                    leaving=last.leaving,
+                )  # fmt: skip
+            else:
+                stretches.append(read)
+        return stretches
 
     def go_on(self) -> None:
         time = asyncio.get_running_loop().time()
@@ -171,16 +194,16 @@ class Watched(CdrStream):
         self._query = query
         self._centre = centre
         self._requests = requests
-        self._new = False
+        self._came = self._new = 0
 
     async def pages(self) -> AsyncGenerator[CdrPage]:
         async for page in super().pages():
             ids = {cdr.id for cdr in page.cdrs}
-            self._new |= not ids <= self._centre.seen
+            self._came += len(ids)
+            self._new += len(ids - self._centre.seen)
             self._centre.seen |= ids
             yield page
-        poll = self._centre.feed.report.polls
-        if self._new:
-            self._centre.needed[poll] += len(self._requests)
-        elif self._query.ends[1] <= now() - self._centre.lookback + timedelta(seconds=2):
-            self._centre.leaving[poll] += len(self._requests)
+        start, end = self._query.ends
+        leaving = not self._new and end <= now() - self._centre.lookback + timedelta(seconds=2)
+        read = Read(start, end, len(self._requests), self._came, self._new, leaving)
+        self._centre.reads[self._centre.feed.report.polls].append(read)

@@ -1,5 +1,6 @@
 import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
@@ -132,6 +133,32 @@ class TestCdrQuery:
     def test_a_day_is_a_beijing_calendar_day(self):
         query = CdrQuery.day(date(2020, 6, 10), context="callin")
         assert query == CdrQuery(START, "2020-06-10 23:59:59", context=CallDirection.INCOMING)
+
+    @pytest.mark.parametrize(
+        ("zone", "day", "hours"),
+        [
+            ("Asia/Shanghai", date(2020, 6, 10), 24),
+            ("America/New_York", date(2026, 3, 8), 23),
+            ("America/New_York", date(2026, 11, 1), 25),
+            ("America/Havana", date(2026, 3, 8), 23),  # there is no midnight
+            ("America/Santiago", date(2026, 4, 4), 25),  # its last hour comes twice
+            ("America/Nuuk", date(2026, 3, 28), 23),  # its last hour does not come
+        ],
+    )
+    def test_a_day_of_a_zone_may_have_23_or_25_hours(self, zone, day, hours):
+        start, end = CdrQuery.day(day, zone=ZoneInfo(zone)).ends
+        assert end - start == timedelta(hours=hours, seconds=-1)
+
+    @given(st.datetimes(timezones=st.timezones(), min_value=datetime(1971, 1, 1), max_value=datetime(2100, 1, 1)))
+    def test_a_time_lies_in_the_day_that_clocks_show_and_its_ends_do_too(self, time):
+        time = time.astimezone(UTC).astimezone(time.tzinfo)  # one that clocks show
+        start, end = CdrQuery.day(time.date(), zone=time.tzinfo).ends
+        assert start <= time.replace(microsecond=0) <= end
+        assert {start.astimezone(time.tzinfo).date(), end.astimezone(time.tzinfo).date()} == {time.date()}
+
+    def test_a_day_that_a_zone_has_skipped_is_refused(self):
+        with pytest.raises(ValueError, match="before"):
+            CdrQuery.day(date(2011, 12, 30), zone=ZoneInfo("Pacific/Apia"))
 
     def test_the_day_of_a_datetime_is_refused_for_its_zone_is_a_question(self):
         with pytest.raises(TypeError, match="BEIJING"):

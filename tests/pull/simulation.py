@@ -58,6 +58,8 @@ class Platform:
     chance: random.Random = field(init=False)
     counted: set[int] = field(init=False, factory=set)
     _counts: dict[CdrQuery, tuple[int, int]] = field(init=False, factory=dict)
+    _found: dict[CdrQuery, list[tuple[int, int]]] = field(init=False, factory=dict)
+    _rows_found: list[tuple[int, int]] = field(init=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -65,22 +67,33 @@ class Platform:
     def insert(self, second: int, call: int) -> None:
         self.rows.append((second, call))
 
+    def _in(self, query: CdrQuery) -> list[tuple[int, int]]:
+        """The rows of a window, in order; they are found again only if `rows` has changed since the last time."""
+        if self.rows != self._rows_found:
+            self._rows_found = list(self.rows)
+            self._found.clear()
+        if query not in self._found:
+            start, end = ((end - DAY).total_seconds() for end in query.ends)
+            after = start.__le__ if self.bounds[0] == "[" else start.__lt__
+            until = end.__ge__ if self.bounds[1] == "]" else end.__gt__
+            if self.compares == "starttime":
+                found = [row for row in self.rows if after(row[0]) and until(row[0])]
+            else:
+                compared = ((row, times(*row)[self.compares]) for row in self.rows)
+                found = [row for row, at in compared if at is not None and after(at) and until(at)]
+            if self.by_id:
+                found.sort(key=lambda row: row[1])
+            elif not self.shuffled_ties:
+                found.sort(reverse=self.newest_first)
+            self._found[query] = found
+        return self._found[query]
+
     def answer(self, query: CdrQuery, page: int, size: int) -> PageBytes:
-        start, end = ((end - DAY).total_seconds() for end in query.ends)
-        after = start.__le__ if self.bounds[0] == "[" else start.__lt__
-        until = end.__ge__ if self.bounds[1] == "]" else end.__gt__
-        if self.compares == "starttime":
-            found = [row for row in self.rows if after(row[0]) and until(row[0])]
-        else:
-            compared = ((row, times(*row)[self.compares]) for row in self.rows)
-            found = [row for row, at in compared if at is not None and after(at) and until(at)]
+        found = self._in(query)
         if self.shuffled_ties:
+            found = list(found)
             self.chance.shuffle(found)
             found.sort(key=lambda row: row[0], reverse=self.newest_first)
-        elif self.by_id:
-            found.sort(key=lambda row: row[1])
-        else:
-            found.sort(reverse=self.newest_first)
         rows = [
             {"id": call}
             | {
@@ -138,7 +151,7 @@ async def read(scan: Scan) -> tuple[list[Cdr], IncompleteResultError | None]:
     cdrs: list[Cdr] = []
     try:
         async for page in scan.pages():
-            cdrs += page
+            cdrs += await page.records()
     except IncompleteResultError as error:
         return cdrs, error
     finally:

@@ -6,6 +6,7 @@ from simulation import DAY
 
 from infin8_async import Cdr, CdrQuery
 from infin8_async._pull.divide import direction, divide
+from infin8_async._pull.rows import Rows
 
 SECOND = timedelta(seconds=1)
 
@@ -40,7 +41,8 @@ def test_three_seconds_can_be_halved_and_two_cannot():
 
 def test_the_direction_is_that_of_the_dial_times_and_none_where_they_show_none():
     def way(*seconds):
-        return direction([Cdr(id=1, starttime=None if s is None else DAY + s * SECOND) for s in seconds])
+        cdrs = [Cdr(id=1, starttime=None if s is None else DAY + s * SECOND) for s in seconds]
+        return direction(Rows(cdrs).times("starttime"))
 
     assert way(1, 1, 2, 3) == 1
     assert way(3, 2, 2, 1) == -1

@@ -6,6 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import pytest_asyncio
 from attrs import evolve
 from browser import barriers, browser  # noqa: F401  # a fixture
 
@@ -18,14 +19,16 @@ from infin8_async.testing import Sandbox
 WEEK = CdrQuery("2020-06-15 00:00:00", "2020-06-21 23:59:59", callnumber=None)
 LOOKS = [(width, scheme) for width in (360, 1280) for scheme in ("light", "dark")]
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sandbox():
     async with Sandbox(3000, days=14, start=WEEK.starttime.date() - timedelta(days=7)) as sandbox:
         yield sandbox
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def report(sandbox):
     async with Infin8Session(sandbox.credentials, base_url=sandbox.base_url) as session:
         yield await gather(WEEK, session.cdrs, zone=ZoneInfo("America/Mexico_City"))
@@ -152,7 +155,7 @@ async def test_years_of_calls_are_a_page_of_less_than_500_kb(sandbox):
     assert len(page(made, Words("en")).encode()) < 500_000
 
 
-def test_the_files_of_the_page_are_found_next_to_the_module():
+async def test_the_files_of_the_page_are_found_next_to_the_module():
     import infin8_async.report as room  # noqa: PLC0415
 
     assert {"page.html", "page.css"} <= {file.name for file in Path(room.__file__).parent.iterdir()}

@@ -7,6 +7,7 @@ import os
 import random
 from contextlib import aclosing
 from datetime import date, datetime, timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 
 import aiohttp
@@ -122,6 +123,24 @@ class TestReading:
         assert abs(datetime.fromisoformat(ends.pop()).replace(tzinfo=BEIJING) - datetime.now(BEIJING)) < timedelta(
             minutes=1
         )
+
+    @pytest.mark.parametrize(("minutes", "requests"), [(-10, 2), (-1, 2), (0, 1), (1, 1), (10, 1)])
+    @pytest.mark.parametrize("ask", ["cdrs", "count", "page"])
+    async def test_if_the_first_answer_shows_that_this_machine_is_slow_it_asks_again_with_the_right_end(
+        self, infin8_sandbox, minutes, requests, ask
+    ):
+        platform = datetime.now(BEIJING) - timedelta(minutes=minutes)
+        body = b'{"code": 1, "msg": "", "data": {"data": [{"id": 1}], "page": 1, "per_page": 1000, "total": 1}}'
+        infin8_sandbox.fail(None, status=200, headers={"Date": format_datetime(platform)}, body=body)
+        query = CdrQuery(platform - timedelta(hours=1))
+        async with session_of(infin8_sandbox) as session:
+            for _ in range(2):
+                result = getattr(session, ask)(query)
+                await (result.collect() if ask == "cdrs" else result)
+        ends = [datetime.fromisoformat(request.form["endtime"]) for request in infin8_sandbox.requests]
+        assert len(ends) == requests + 1
+        right = ends[1:] if minutes else ends
+        assert max(abs(end.replace(tzinfo=BEIJING) - platform) for end in right) < timedelta(seconds=30)
 
     async def test_pages_are_the_same_pull_and_numbered_as_they_are_handed_on(self, infin8_sandbox):
         async with session_of(infin8_sandbox, per_page=300) as session:

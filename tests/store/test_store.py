@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 from datetime import datetime, timedelta
 
 import pytest
@@ -282,6 +283,17 @@ class TestErrors:
         with pytest.raises(StoreError, match="unable to open"):
             async with CdrStore(f"sqlite:///{tmp_path / 'nowhere' / 'calls.db'}"):
                 pass
+
+    def test_a_loop_that_ends_right_after_that_leaves_no_thread_that_complains(self, tmp_path):
+        async def opens():
+            async with CdrStore(f"sqlite:///{tmp_path / 'nowhere' / 'calls.db'}"):
+                pass
+
+        before = threading.active_count()
+        for _ in range(20):  # pytest fails a test in which a thread ends with an exception
+            with pytest.raises(StoreError):
+                asyncio.run(opens())
+            assert threading.active_count() <= before
 
     async def test_what_the_database_refuses_shows_no_number(self, tmp_path):
         url = f"sqlite:///{tmp_path / 'calls.db'}"

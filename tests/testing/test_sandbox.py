@@ -32,6 +32,31 @@ async def post(sandbox: Sandbox, **fields):
 
 
 class TestCalls:
+    def test_they_begin_and_end_within_the_times_that_are_given(self):
+        begin, end = (datetime(2020, 6, 10, hour, 59, 50, tzinfo=BEIJING) for hour in (8, 10))
+        sandbox = Sandbox(2000, start=begin, until=end, first_id=7)
+        rows = list(sandbox.rows())
+        assert {row["id"] for row in rows} == set(range(7, 2007))
+        assert min(row["starttime"] for row in rows) >= "2020-06-10 08:59:50"
+        assert max(row["endtime"] for row in rows) == "2020-06-10 10:59:50"
+        for row in rows:
+            start, stop = (datetime.fromisoformat(row[name]) for name in ("starttime", "endtime"))
+            assert (stop - start).total_seconds() == row["duration"] >= row["billsec"]
+        assert {row["starttime"][11:13] for row in rows} == {"08", "09", "10"}
+
+    @given(st.integers(0, 3 * 86_400), st.integers(0, 3 * 86_400))
+    @settings(max_examples=cases(50))
+    def test_a_window_of_any_length_has_its_calls(self, begin, length):
+        first = datetime(2020, 6, 10, tzinfo=BEIJING) + timedelta(seconds=begin)
+        rows = list(Sandbox(20, start=first, until=first + timedelta(seconds=length)).rows())
+        ends = [f"{first + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}" for seconds in (0, length)]
+        assert len(rows) == 20
+        assert all(ends[0] <= row["starttime"] <= row["endtime"] <= ends[1] for row in rows)
+
+    def test_an_end_before_the_beginning_is_refused(self):
+        with pytest.raises(ValueError, match="until is before start"):
+            Sandbox(1, until=datetime(2020, 6, 9, tzinfo=BEIJING))
+
     def test_the_same_seed_makes_the_same_calls_and_another_seed_others(self):
         one, same, other = (list(Sandbox(200, seed=seed).rows()) for seed in (1, 1, 2))
         assert one == same != other

@@ -8,6 +8,7 @@ from typing import assert_type
 import aiohttp
 
 from infin8_async import (
+    Budget,
     CallDirection,
     CallMethod,
     Cdr,
@@ -49,6 +50,7 @@ async def read(session: Infin8Session) -> None:
     assert_type(stream.total, int | None)
     assert_type(await session.cdrs(query).collect(10), list[Cdr])
     assert_type(await session.count(CdrQuery.last(timedelta(hours=1), callmethod=CallMethod.DOUBLE)), int)
+    assert_type(await session.plan(query, calls=10_000), list[CdrQuery])
     assert_type(await session.page(CdrQuery.day(date(2020, 6, 10)), 2, per_page=50), CdrPage)
 
 
@@ -107,7 +109,9 @@ async def configure(http: aiohttp.ClientSession) -> AsyncIterator[Infin8Session]
     options = {"INFIN8_APPID": "app"}
     yield Infin8Session(credentials, concurrency=4, max_rate=5, retry=RetryPolicy(attempts=2), http_session=http)
     yield Infin8Session(Credentials.from_env(options), base_url="https://platform.example", timeout=5)
-    async with Infin8Session.from_env(per_page=100) as session:
+    budget = Budget(concurrency=4, max_rate=20)
+    yield Infin8Session(credentials, budget=budget, trust_env=True)
+    async with Infin8Session.from_env(per_page=100, budget=budget) as session:
         yield session
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from contextlib import suppress
-from itertools import pairwise
+from itertools import count, pairwise
 from math import inf
 from types import SimpleNamespace
 
@@ -32,15 +32,16 @@ from infin8_async._wire.transport import Tally, Transport
 class Wire(Transport):
     """A transport whose exchanges are with a platform in memory, `latency` seconds away."""
 
-    def __init__(self, platform: Platform, *, concurrency=8, max_rate=None, retry=None, latency=0.05) -> None:
+    def __init__(
+        self, platform: Platform, *, concurrency=8, max_rate=None, pace=None, retry=None, latency=0.05
+    ) -> None:
         super().__init__(
             SimpleNamespace(connector=None),
             Credentials("a", "k", username="u"),
             URL("http://localhost"),
-            concurrency=concurrency,
+            pace=pace or Pace(concurrency, max_rate),
             timeout=30.0,
             retry=retry or RetryPolicy(),
-            max_rate=max_rate,
         )
         self.platform = platform
         self.latency = latency
@@ -114,13 +115,13 @@ def test_a_platform_that_allows_20_requests_a_second_refuses_less_than_a_tenth_o
 
 
 def test_trouble_halves_the_requests_in_flight_once_a_round_and_good_answers_bring_them_back():
-    async def round_of(pace: Pace, requests: int, error: ResponseError | None) -> int:
+    async def round_of(pace: Pace, line, requests: int, error: ResponseError | None) -> int:
         in_flight = most = 0
 
         async def one():
             nonlocal in_flight, most
             with suppress(ResponseError):
-                async with pace.turn():
+                async with pace.turn(line):
                     in_flight += 1
                     most = max(most, in_flight)
                     await asyncio.sleep(1)
@@ -133,9 +134,10 @@ def test_trouble_halves_the_requests_in_flight_once_a_round_and_good_answers_bri
 
     async def go():
         pace = Pace(8)
-        seen = [await round_of(pace, 1, http(503)), await round_of(pace, 8, None)]
+        line = pace.join()
+        seen = [await round_of(pace, line, 1, http(503)), await round_of(pace, line, 8, None)]
         for _ in range(12):
-            seen.append(await round_of(pace, 8, None))
+            seen.append(await round_of(pace, line, 8, None))
         return seen
 
     seen = run(go())
@@ -148,12 +150,13 @@ def test_trouble_halves_the_requests_in_flight_once_a_round_and_good_answers_bri
 def test_a_single_failure_does_not_space_requests(error):
     async def go():
         pace = Pace(8)
+        line = pace.join()
         with suppress(Infin8Error):
-            async with pace.turn():
+            async with pace.turn(line):
                 raise error
         starts = []
         for _ in range(20):
-            async with pace.turn():
+            async with pace.turn(line):
                 starts.append(asyncio.get_running_loop().time())
         return starts
 
@@ -211,8 +214,9 @@ def test_a_session_that_was_slowed_down_is_at_full_speed_again_soon_after_the_li
     started = run(pull()).started
     by_second = Counter(int(at) for at in started)
     assert by_second[18] <= 11
-    assert max(by_second.values()) >= 120
-    assert started[-1] < 45
+    # From 0.9 to 1.1 of a limit of 11 or 12 the rate creeps, by 0.008 an answer: some 290 answers, in at most 25 s.
+    # Then it grows by a tenth an answer, to 160 in three more.
+    assert next(second for second in count(20) if by_second[second] >= 120) <= 20 + 25 + 3
 
 
 @pytest.mark.parametrize(("error", "concurrency"), [(http(429), 8), (http(503), 50), (TransportError("refused"), 50)])
@@ -269,17 +273,18 @@ def test_no_stream_starves_behind_the_retries_of_another():
 def test_callers_who_give_up_leave_no_gap():
     async def go():
         pace = Pace(1)
+        line = pace.join()
         for _ in range(20):
             with suppress(ResponseError):
-                async with pace.turn():
+                async with pace.turn(line):
                     raise http(429)
-        waiting = [asyncio.create_task(pace.turn().__aenter__()) for _ in range(500)]
+        waiting = [asyncio.create_task(pace.turn(line).__aenter__()) for _ in range(500)]
         await asyncio.sleep(0.001)
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
         before = asyncio.get_running_loop().time()
-        async with pace.turn():
+        async with pace.turn(line):
             return asyncio.get_running_loop().time() - before
 
     assert run(go()) <= 10
@@ -303,14 +308,15 @@ def test_a_session_whose_callers_give_up_after_a_second_goes_on_sending():
 def test_a_maximum_rate_holds_after_a_pause_too(rate, waiting, pause):
     async def go():
         pace = Pace(30, rate)
+        line = pace.join()
         started = []
 
         async def one():
-            async with pace.turn():
+            async with pace.turn(line):
                 started.append(asyncio.get_running_loop().time())
 
         with suppress(ResponseError):
-            async with pace.turn():
+            async with pace.turn(line):
                 raise http(503, pause)
         await asyncio.gather(*(one() for _ in range(waiting)))
         return started
@@ -346,16 +352,17 @@ def test_after_a_pause_of_an_hour_was_refused_calls_are_refused_at_once_until_tw
 def test_those_who_wait_out_a_short_pause_learn_at_once_that_it_became_a_long_one():
     async def go():
         pace = Pace(2)
+        line = pace.join()
 
         async def refused(seconds: float, after: float):
-            async with pace.turn():
+            async with pace.turn(line):
                 await asyncio.sleep(after)
                 raise http(503, seconds)
 
         refusals = [asyncio.create_task(refused(100.0, 1)), asyncio.create_task(refused(3600.0, 2))]
         await asyncio.sleep(1.5)
         with pytest.raises(ResponseError):
-            async with pace.turn():
+            async with pace.turn(line):
                 pass
         await asyncio.gather(*refusals, return_exceptions=True)
         return asyncio.get_running_loop().time()
@@ -366,11 +373,12 @@ def test_those_who_wait_out_a_short_pause_learn_at_once_that_it_became_a_long_on
 def test_a_pause_that_makes_no_sense_ends_after_an_hour():
     async def go():
         pace = Pace(2)
+        line = pace.join()
         with suppress(ResponseError):
-            async with pace.turn():
+            async with pace.turn(line):
                 raise http(429, inf)
         await asyncio.sleep(3490)
-        async with pace.turn():
+        async with pace.turn(line):
             return asyncio.get_running_loop().time()
 
     assert 3600 <= run(go()) < 3601
@@ -387,7 +395,7 @@ def test_a_platform_that_is_down_gets_a_trickle_not_a_storm():
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(120):
                 async for page in wire.scan(32).pages():
-                    rows += page
+                    rows += page.ids
         await wire.aclose()
         return wire
 
@@ -493,3 +501,115 @@ def test_the_ceiling_is_never_passed():
         return wire.most_in_flight
 
     assert run(go()) == 5
+
+
+# Several sessions under one budget
+
+
+class Together:
+    """Transports of two sessions that share a pace, to one platform."""
+
+    def __init__(self, *kinds, **options) -> None:
+        pace = Pace(8)
+        self.wires = [kind(platform_of(50), pace=pace, **options) for kind in kinds]
+
+    @property
+    def started(self) -> list[float]:
+        return sorted(at for wire in self.wires for at in wire.started)
+
+    @property
+    def refused(self) -> list[float]:
+        return sorted(at for wire in self.wires for at in wire.refused)
+
+
+def test_two_sessions_learn_the_limit_of_their_platform_together():
+    both: Together
+
+    class Limited(Wire):
+        def refusal(self, page):
+            now = self.started[-1]
+            let_through = [at for at in both.started[-200:] if now - 1 < at and at not in both.refused]
+            return http(429, 1.0) if len(let_through) > 20 else None
+
+    async def pull():
+        nonlocal both
+        both = Together(Limited, Limited, latency=0.002, retry=RetryPolicy(attempts=50))
+        return await asyncio.gather(*(read(wire.scan()) for wire in both.wires * 3))
+
+    for cdrs, error in run(pull()):
+        assert (len(cdrs), error) == (500, None)
+    settled = both.started[0] + 3
+    after = [at for at in both.started if at > settled]
+    assert len([at for at in both.refused if at > settled]) < 0.1 * len(after)
+    assert both.started[-1] - both.started[0] < 300 / 20 * 3
+
+
+def test_a_pause_that_one_session_is_asked_for_holds_for_the_others():
+    class Busy(Wire):
+        def refusal(self, page):
+            return http(429, 60.0) if len(self.started) == 1 else None
+
+    async def go():
+        both = Together(Busy, Wire, retry=RetryPolicy(attempts=2))
+        asked = both.wires[0].start(both.wires[0].fetch(WINDOW, 1, 10, Tally()))
+        while not both.refused:
+            await asyncio.sleep(0.01)
+        await both.wires[1].fetch(WINDOW, 1, 10, Tally())
+        await asked
+        return both.wires[1].started
+
+    (started,) = run(go())
+    assert started >= 60
+
+
+def test_a_session_with_one_request_at_a_time_goes_before_the_many_of_another():
+    async def go():
+        both = Together(Wire, Wire)
+        many, few = both.wires
+        waiting = [many.start(many.fetch(WINDOW, page, 10, Tally())) for page in range(1, 400)]
+        await asyncio.sleep(0.01)
+        for page in range(1, 11):
+            await few.fetch(WINDOW, page, 10, Tally())
+        took = asyncio.get_running_loop().time()
+        assert not all(task.done() for task in waiting)
+        await many.aclose()
+        return took
+
+    assert run(go()) < 10 * 3 * 0.05  # each waits for a place at most, and no line of 400
+
+
+@pytest.mark.parametrize("concurrency", [2, 8])
+def test_a_session_whose_answers_do_not_come_leaves_the_others_a_place(concurrency):
+    class Hangs(Wire):
+        async def _exchange(self, query, page, per_page):
+            await asyncio.sleep(30)
+            raise TransportError("timeout")
+
+    async def go():
+        pace = Pace(concurrency)
+        good, bad = Wire(platform_of(50), pace=pace), Hangs(platform_of(50), pace=pace)
+        for page in range(1, 101):
+            bad.start(bad.fetch(WINDOW, page, 10, Tally()))
+        await asyncio.sleep(1)
+        cdrs, error = await read(good.scan(concurrency))
+        assert (len(cdrs), error) == (500, None)
+        await bad.aclose()
+        return asyncio.get_running_loop().time() - 1
+
+    assert run(go()) < 60 * 0.05
+
+
+def test_the_place_that_is_kept_for_a_session_is_free_again_when_that_is_closed():
+    async def go():
+        pace = Pace(4)
+        busy, idle = Wire(platform_of(50), pace=pace), Wire(platform_of(50), pace=pace)
+        most = []
+        for closing in (None, idle):
+            if closing:
+                await closing.aclose()
+            busy.most_in_flight = 0
+            await read(busy.scan(4))
+            most.append(busy.most_in_flight)
+        return most
+
+    assert run(go()) == [3, 4]

@@ -171,7 +171,7 @@ class TestRows:
     def test_rows_of_a_later_portion_are_numbered_on_their_page(self):
         page = read(envelope([ROW, ROW]))
         with pytest.raises(ResponseError, match="row 201, field id"):
-            page.structure([{}], first=201)
+            page.structure([{}], [201])
 
 
 class TestOddAnswers:

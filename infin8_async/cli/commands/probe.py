@@ -56,7 +56,7 @@ async def probe(
 
         platform: Where the calls are.
     """
-    query = calls.query() if calls != CALLS else None
+    query = calls.query(platform.zone) if calls != CALLS else None
     _check(json)
     with usage():
         check_number("--most-requests", most_requests, least=1)

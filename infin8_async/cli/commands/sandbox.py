@@ -2,10 +2,11 @@
 
 import asyncio
 import shlex
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
+from urllib.request import getproxies
 
-from ...models import check_number
+from ...models import BEIJING, check_number
 from ...testing import Order, Sandbox, Ties
 from ..options import UsageError, today, usage
 from ..output import write_out
@@ -43,7 +44,8 @@ async def sandbox(
 
         days: The number of days over which they are spread.
 
-        start: The first of these days, YYYY-MM-DD. If not given, today in Beijing is the last.
+        start: The first of these days, YYYY-MM-DD. If not given, today in Beijing is the last. No call lies in the
+            future.
 
         seed: The same seed makes the same calls.
 
@@ -64,10 +66,14 @@ async def sandbox(
         check_number("--per-page-cap", per_page_cap, least=1)
         if port > _LAST_PORT:
             raise UsageError(f"--port must be at most {_LAST_PORT}, not {port}")
+        first = start or today() - timedelta(days=days - 1)
+        if first > today():
+            raise UsageError(f"--start {first}: must not lie in the future")
         platform = Sandbox(
             calls,
             days=days,
-            start=start or today() - timedelta(days=days - 1),
+            start=first,
+            until=datetime.now(BEIJING) if first + timedelta(days=days) > today() else None,
             seed=seed,
             order=order,
             ties=ties,
@@ -84,6 +90,8 @@ async def sandbox(
             "INFIN8_ACCESSKEY": str(credentials.accesskey),
             "INFIN8_USERNAME": credentials.username or "",
         }
+        if getproxies().get("http"):  # it is on this machine: no proxy leads to it
+            exports["no_proxy"] = ",".join(filter(None, [getproxies().get("no"), "127.0.0.1"]))
         write_out(
             (
                 f"# A platform with {len(platform):,} made-up calls, until Ctrl-C. Paste this into another terminal:\n"

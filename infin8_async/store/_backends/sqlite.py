@@ -50,6 +50,7 @@ class SQLite(Backend):
         in_memory = url.database in (None, "", ":memory:")  # it lives in one connection
         options = {"pool_size": 1, "max_overflow": 0, "hide_parameters": True} if in_memory else ANY_NUMBER
         super().__init__(create_async_engine(url, poolclass=AsyncAdaptedQueuePool, **options))
+        event.listen(self.engine.sync_engine, "do_connect", _try_to_open)
         event.listen(self.engine.sync_engine, "connect", _set_up)
         self._upsert = _upsert()
         # At that level aiosqlite logs every row that is written, phone numbers and all.
@@ -120,6 +121,15 @@ def _upsert() -> str:
         index_elements=["account", "id"], set_={name: statement.excluded[name] for name in REPLACED}
     )
     return f"{statement.compile(dialect=sqlite.dialect())} WHERE {changed}"
+
+
+def _try_to_open(_: object, __: object, arguments: tuple[str], options: dict[str, Any]) -> None:
+    """
+    Raise here what opening the file raises.
+
+    If it fails in the thread of aiosqlite, nobody waits for that thread: it may outlive the loop to which it reports.
+    """
+    sqlite3.connect(*arguments, **options).close()
 
 
 def _set_up(connection: Any, _: object) -> None:  # noqa: ANN401  # SQLAlchemy's wrapper of a driver

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ..models import Cdr
+from .models import Cdr
 
 
 def extra_text(cdr: Cdr) -> str:

@@ -1,0 +1,158 @@
+"""Rows of an answer: what a pull knows of them, and what they become when the reader says what it wants."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from .._arrow import record_batch
+from .._wire.decoding import Documented, Mark
+from .._wire.protocol import PageBytes, without_frames
+from .._wire.values import in_platform_form
+from ..errors import ResponseError
+from ..models import BEIJING, Cdr, platform_text
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch, Schema  # type: ignore[import-untyped]
+
+_PORTION: Final = 100  # rows structured before the host's loop gets its turn: about half a millisecond of work
+
+
+class Rows:
+    """
+    Some rows of an answer, in their order.
+
+    A pull needs to know which calls they are and when they were: `ids` and `times`. Documented rows stay what the
+    decoder gives until the reader wants records or columns. Other rows are records from the start: there is no other
+    way to say what they are.
+
+    Args:
+        rows: Documented rows, or records.
+
+        page: The page that documented rows come from.
+
+        numbers: Their numbers on it.
+
+        columns: Its columns, if they are being made.
+
+    Attributes:
+        ids: The ids of the calls.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Any],
+        page: PageBytes | None = None,
+        numbers: Sequence[int] = (),
+        columns: "asyncio.Future[RecordBatch] | None" = None,
+    ) -> None:
+        self.ids: Final[list[int]] = [row.id for row in rows]
+        self._rows = rows
+        self._page = page
+        self._numbers = numbers
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def times(self, name: str) -> list[str] | None:
+        """One of the times of each, as the platform writes it; None if a call has none."""
+        times = [getattr(row, name) for row in self._rows]
+        if self._page is not None:
+            return in_platform_form(times)
+        return None if None in times else list(map(platform_text, times))
+
+    def pick(self, places: Sequence[int]) -> "Rows":
+        """Those in these places, counted from 0."""
+        numbers = [self._numbers[place] for place in places] if self._page else ()
+        return Rows([self._rows[place] for place in places], self._page, numbers, self._columns)
+
+    async def records(self) -> list[Cdr]:
+        """
+        The records, made in small portions: the loop gets its turn between two of them. The rows are let go.
+
+        Raises:
+            ResponseError: Names page, row and field of what can't be read.
+        """
+        rows, self._rows = self._rows, ()
+        if self._page is None:
+            return list(rows)
+        if any(isinstance(row, Mark) for row in rows[:1]):
+            every = self._page.rows()
+            rows = [every[number - 1] for number in self._numbers]
+        return await _structured(rows, self._page, self._numbers)
+
+    async def batch(self, schema: "Schema") -> "RecordBatch":
+        """
+        The columns of a schema: those that are being made, unless the rows need the careful way.
+
+        Raises:
+            ResponseError: Names page, row and field of what can't be read.
+
+            ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
+        """
+        if self._columns is not None:
+            with suppress(ValueError):
+                batch = await self._columns
+                places = [number - 1 for number in self._numbers]
+                return batch if len(places) == len(batch) else batch.take(places)
+        return await asyncio.to_thread(record_batch, schema, await self.records())
+
+
+def time_of(text: str) -> datetime:
+    """The time that a text in the platform's form says; what says none counts as the earliest there is."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=BEIJING)
+    except ValueError:  # the reader gets the error with the call's row, unless it did not ask for this field
+        return datetime.min.replace(tzinfo=BEIJING)
+
+
+async def rows_of(page: PageBytes) -> Rows:
+    """
+    The rows of a page.
+
+    Raises:
+        ResponseError: Names page, row and field of what can't be read, if it is found already.
+    """
+    rows = page.rows()
+    numbers = range(1, len(rows) + 1)
+    if all(isinstance(row, Documented) for row in rows[:1]):
+        return Rows(rows, page, numbers)
+    return Rows(await _structured(rows, page, numbers))
+
+
+def rows_with_columns(page: PageBytes, schema: "Schema") -> Rows | None:
+    """The rows of a page, whose columns are made in a thread from now on; None if they need the careful way."""
+    try:
+        rows = page.rows(marks=True)
+    except ResponseError:  # for `rows_of` to say
+        return None
+    if not any(isinstance(row, Mark) for row in rows[:1]):
+        return None
+    columns = asyncio.get_running_loop().run_in_executor(None, page.batch, schema)
+    columns.add_done_callback(_looked_at)
+    return Rows(rows, page, range(1, len(rows) + 1), columns)
+
+
+async def _structured(rows: Sequence[object], page: PageBytes, numbers: Sequence[int]) -> list[Cdr]:
+    cdrs: list[Cdr] = []
+    for first in range(0, len(rows), _PORTION):
+        if first:
+            await asyncio.sleep(0)
+        portion = slice(first, first + _PORTION)
+        try:
+            cdrs += page.structure(rows[portion], numbers[portion])
+        except ResponseError as error:
+            failure = error
+            break
+    else:
+        return cdrs
+    del rows
+    raise without_frames(failure)
+
+
+def _looked_at(made: "asyncio.Future[RecordBatch]") -> None:
+    """The error of columns that nobody comes for is nobody's concern."""
+    if not made.cancelled():
+        made.exception()
