@@ -1,11 +1,15 @@
 """
 How many cases the tests go through: all of them with `INFIN8_TESTS=thorough`, as the gate does, else some.
 
-Every promise is tested in both profiles. What differs is the number of Hypothesis' examples and of seeds.
+Every promise is tested in both profiles. What differs is the number of examples, of seeds and of values, and that loops
+are in debug mode in the thorough one.
 """
 
 import os
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 THOROUGH: Final = os.environ.get("INFIN8_TESTS") == "thorough"
 
@@ -13,3 +17,10 @@ THOROUGH: Final = os.environ.get("INFIN8_TESTS") == "thorough"
 def cases(number: int) -> int:
     """How many of *number* cases to run."""
     return number if THOROUGH else max(1, number // 10)
+
+
+def some(values: Sequence[T], number: int) -> Sequence[T]:
+    """All of *values* in the thorough profile, else *number* of them, evenly spaced, with the first and the last."""
+    if THOROUGH:
+        return values
+    return [values[place * (len(values) - 1) // (number - 1)] for place in range(number)]

@@ -7,7 +7,7 @@ from attrs import frozen
 from cyclopts import Group, Parameter
 
 from ..models import BEIJING, CallDirection, CallMethod, CdrQuery, Filters
-from .times import DAYS, days, period
+from .times import A_DAY, days, period
 from .usage import UsageError, usage
 
 WINDOW: Final = Group("Window of time", sort_key=1)
@@ -125,12 +125,12 @@ def today(zone: tzinfo = BEIJING) -> date:
 
 
 def _days(text: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    with usage(f"--day {text!r}"):
+    with usage(f"--day {text}"):
         if found := days(text, zone, today(zone)):
             return found
-        raise ValueError(f"not a day; write {DAYS}")
+        raise ValueError(f"give {A_DAY}")
 
 
 def _period(option: str, text: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    with usage(f"{option} {text!r}"):
+    with usage(f"{option} {text}"):
         return period(text, zone, today(zone))

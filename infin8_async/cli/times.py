@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from ..models import BEIJING, CdrQuery
 
-DAYS: Final = "2026-11-24, today, yesterday, 'last month'"
-FORMS: Final = f"{DAYS}, '2026-11-24 09:30', '2026-11-24 09:30:00', 2026-11-24T09:30:00-06:00"
+A_DAY: Final = "a day such as 2020-06-10, today, yesterday or 'last month'"
+A_TIME: Final = "a time such as '2020-06-10 09:30', '2020-06-10 09:30:00' or 2020-06-10T09:30:00-06:00"
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME: Final = re.compile(
@@ -49,7 +49,7 @@ def days(text: str, zone: tzinfo, today: date) -> tuple[datetime, datetime] | No
         today: The present day in that zone.
 
     Raises:
-        ValueError: There is no such day.
+        ValueError: The zone has skipped that day.
     """
     words = " ".join(text.lower().split())
     if words == "last month":
@@ -57,9 +57,13 @@ def days(text: str, zone: tzinfo, today: date) -> tuple[datetime, datetime] | No
         return CdrQuery.day(last.replace(day=1), zone=zone).ends[0], CdrQuery.day(last, zone=zone).ends[1]
     if words in ("today", "yesterday"):
         return CdrQuery.day(today if words == "today" else today - _DAY, zone=zone).ends
-    if _DATE.fullmatch(words):
-        return CdrQuery.day(date.fromisoformat(words), zone=zone).ends
-    return None
+    if not _DATE.fullmatch(words):
+        return None
+    try:
+        day = date.fromisoformat(words)
+    except ValueError:
+        return None
+    return CdrQuery.day(day, zone=zone).ends
 
 
 def period(text: str, zone: tzinfo, today: date) -> tuple[datetime, datetime]:
@@ -67,7 +71,7 @@ def period(text: str, zone: tzinfo, today: date) -> tuple[datetime, datetime]:
     The first and the last second of what a text names: a time, a day, a month.
 
     Args:
-        text: In one of `FORMS`.
+        text: As for `days`, or a time, with a T and an offset or without.
 
         zone: The zone that is meant. A text with an offset says itself which one is meant.
 
@@ -81,7 +85,7 @@ def period(text: str, zone: tzinfo, today: date) -> tuple[datetime, datetime]:
     if match := _TIME.fullmatch(text.strip()):
         day, clock, offset = match.groups()
         return _times(datetime.fromisoformat(f"{day}T{clock}{(offset or '').upper()}"), zone)
-    raise ValueError(f"not a time; write {FORMS}")
+    raise ValueError(f"give {A_DAY}, or {A_TIME}")
 
 
 def _times(time: datetime, zone: tzinfo) -> tuple[datetime, datetime]:

@@ -7,7 +7,7 @@ import sys
 from contextlib import asynccontextmanager
 
 import pytest
-from program import BASE
+from program import BASE, Ran, infin8
 from proxy import proxy
 from terminal import terminal
 
@@ -17,6 +17,15 @@ from infin8_async.testing import Sandbox
 
 WINDOW = ("--start", "2020-06-10", "--end", "2020-06-12")
 SECRET = "s3cret"
+
+
+async def command(*arguments: str, **env: str) -> Ran:
+    """Run a command while the sandboxes of this process answer."""
+    return await asyncio.to_thread(infin8, *arguments, env=BASE | env)
+
+
+def table(ran: Ran) -> list[list[str]]:
+    return [line.split() for line in ran.out.splitlines()]
 
 
 @asynccontextmanager
@@ -30,7 +39,7 @@ async def two_accounts(tmp_path, **options):
     ):
         (tmp_path / "key").write_text("key-mexico\n")
         (tmp_path / "key").chmod(0o600)
-        command = shlex.join([sys.executable, "-c", "print('key-colombia\\nlogin: somebody')"])
+        asking = shlex.join([sys.executable, "-c", "print('key-colombia\\nlogin: somebody')"])
         file = tmp_path / "accounts.toml"
         file.write_text(
             f"""
@@ -44,7 +53,7 @@ async def two_accounts(tmp_path, **options):
             [accounts.colombia]
             appid = "app-colombia"
             ip = "10.0.0.1"
-            accesskey_command = {json.dumps(command)}
+            accesskey_command = {json.dumps(asking)}
             base_url = "{other.base_url}"
             """
         )
@@ -55,10 +64,10 @@ async def two_accounts(tmp_path, **options):
 # One account
 
 
-async def test_an_account_has_its_key_its_address_and_its_zone(infin8, tmp_path):
+async def test_an_account_has_its_key_its_address_and_its_zone(tmp_path):
     async with two_accounts(tmp_path) as (mexico, colombia, file):
-        one = await infin8("count", "--day", "2020-06-10", "--account", "mexico", "--config", str(file))
-        other = await infin8("count", "--day", "2020-06-10", "--account", "colombia", INFIN8_CONFIG=str(file))
+        one = await command("count", "--day", "2020-06-10", "--account", "mexico", "--config", str(file))
+        other = await command("count", "--day", "2020-06-10", "--account", "colombia", INFIN8_CONFIG=str(file))
         windows = [(request.form["starttime"], request.form["endtime"]) for request in mexico.requests]
         assert windows == [("2020-06-10 13:00:00", "2020-06-11 12:59:59")]  # UTC-5 in June until 2022
         assert one.out.split() == [str(len(mexico.ids(starttime=windows[0][0], endtime=windows[0][1])))]
@@ -66,38 +75,44 @@ async def test_an_account_has_its_key_its_address_and_its_zone(infin8, tmp_path)
     assert (one.code, one.err, other.code, other.err) == (0, "", 0, "")
 
 
-async def test_options_win_over_the_account_and_the_account_over_the_environment(infin8, tmp_path):
+async def test_options_win_over_the_account_and_the_account_over_the_environment(tmp_path):
     async with two_accounts(tmp_path) as (mexico, colombia, file):
         chosen = ("count", "--account", "mexico", "--config", str(file), "--day", "2020-06-10")
         env = {"INFIN8_ZONE": "Asia/Tokyo", "INFIN8_BASE_URL": colombia.base_url, "INFIN8_APPID": "x"}
-        assert (await infin8(*chosen, "--zone", "UTC", **env)).code == 0
-        assert (await infin8(*chosen, **env)).code == 0
-        assert (await infin8("count", "--account", "colombia", *chosen[3:], **env)).code == 0
-        refused = await infin8(*chosen, "--base-url", colombia.base_url)
+        assert (await command(*chosen, "--zone", "UTC", **env)).code == 0
+        assert (await command(*chosen, **env)).code == 0
+        assert (await command("count", "--account", "colombia", *chosen[3:], **env)).code == 0
+        refused = await command(*chosen, "--base-url", colombia.base_url)
         starts = [request.form["starttime"][11:13] for request in (*mexico.requests, *colombia.requests)]
     assert starts == ["08", "13", "23", "13"]
     assert (refused.code, refused.err.count("1005")) == (1, 1)
 
 
-async def test_the_file_has_a_place_of_its_own_and_a_key_may_lie_in_the_environment(infin8, tmp_path):
+async def test_the_file_has_a_place_of_its_own_and_a_key_may_lie_in_the_environment(tmp_path):
     folder = tmp_path / "config" / "infin8"
     folder.mkdir(parents=True)
     async with Sandbox(7) as sandbox:
         file = folder / "accounts.toml"
         file.write_text('[accounts.here]\nappid = "sandbox-app"\nusername = "sandbox"\naccesskey_env = "MY_KEY"\n')
         file.chmod(0o600)
-        ran = await infin8(
-            "count", *WINDOW, "--account", "here", INFIN8_BASE_URL=sandbox.base_url, MY_KEY="sandbox-key"
+        ran = await command(
+            "count",
+            *WINDOW,
+            "--account",
+            "here",
+            INFIN8_BASE_URL=sandbox.base_url,
+            MY_KEY="sandbox-key",
+            XDG_CONFIG_HOME=str(tmp_path / "config"),
         )
     assert (ran.code, ran.out, ran.err) == (0, "7\n", "")
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
-async def test_files_that_others_can_read_are_warned_about(infin8, tmp_path, mode, warned):
+async def test_files_that_others_can_read_are_warned_about(tmp_path, mode, warned):
     async with two_accounts(tmp_path) as (_, _, file):
         file.chmod(mode)
         (tmp_path / "key").chmod(mode)
-        ran = await infin8("count", *WINDOW, "--account", "mexico", "--config", str(file))
+        ran = await command("count", *WINDOW, "--account", "mexico", "--config", str(file))
     said = [f"infin8: {path} can be read by others: chmod 600 {path}" for path in (file, tmp_path / "key")]
     assert ran.err.splitlines() == (said if warned else [])
     assert ran.code == 0
@@ -142,11 +157,11 @@ GOOD = f'appid = "a"\nusername = "u"\naccesskey_env = "{SECRET}"\n'
          ": account m: accesskey_command: it names no program"),
     ],
 )  # fmt: skip
-async def test_a_mistake_names_the_file_the_account_and_the_entry_but_no_value(infin8, tmp_path, text, said):
+async def test_a_mistake_names_the_file_the_account_and_the_entry_but_no_value(tmp_path, text, said):
     file = tmp_path / "accounts.toml"
     file.write_text(text)
     file.chmod(0o600)
-    ran = await infin8("count", "--account", "m", "--config", str(file))
+    ran = await command("count", "--account", "m", "--config", str(file))
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith(f"infin8: {file}{said}")
     assert ran.err.count("\n") == 1
@@ -167,16 +182,16 @@ async def test_a_mistake_names_the_file_the_account_and_the_entry_but_no_value(i
         (("sync", "calls.db", "--account", "all"), "sqlite:///"),
     ],
 )
-async def test_wrong_use(infin8, tmp_path, arguments, said):
+async def test_wrong_use(tmp_path, arguments, said):
     async with two_accounts(tmp_path) as (_, _, file):
         env = {} if "--config" in arguments else {"INFIN8_CONFIG": str(file)}
-        ran = await infin8(*(text.format(file=file) for text in arguments), **env)
+        ran = await command(*(text.format(file=file) for text in arguments), **env)
     assert (ran.code, ran.out) == (2, "")
     assert said.format(file=file) in ran.err
 
 
-async def test_a_file_that_is_not_there(infin8, tmp_path):
-    ran = await infin8("count", "--account", "all", "--config", str(tmp_path / "none.toml"))
+async def test_a_file_that_is_not_there(tmp_path):
+    ran = await command("count", "--account", "all", "--config", str(tmp_path / "none.toml"))
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert f"{tmp_path / 'none.toml'} can't be read: No such file" in ran.err
 
@@ -184,61 +199,61 @@ async def test_a_file_that_is_not_there(infin8, tmp_path):
 # All accounts
 
 
-async def test_all_accounts_are_one_table_with_a_line_each(infin8, tmp_path):
+async def test_all_accounts_are_one_table_with_a_line_each(tmp_path):
     url = f"sqlite:///{tmp_path / 'calls.db'}"
     async with two_accounts(tmp_path) as (mexico, colombia, file):
         # In Mexico the window begins and ends 13 hours later, but its first sandbox has no calls after 12 June.
         numbers = [str(len(mexico.ids(starttime="2020-06-10 13:00:00"))), str(len(colombia))]
         env = {"INFIN8_CONFIG": str(file)}
-        counted = await infin8("count", *WINDOW, "--account", "all", **env)
-        synced = await infin8("sync", url, *WINDOW, "--account", "all", **env)
-        audited = await infin8("audit", url, *WINDOW, "--account", "all", "--deep", **env)
-        documents = await infin8("audit", url, *WINDOW, "--account", "all", "--json", **env)
-        reported = await infin8("report", *WINDOW, "--account", "all", **env)
+        counted = await command("count", *WINDOW, "--account", "all", **env)
+        synced = await command("sync", url, *WINDOW, "--account", "all", **env)
+        audited = await command("audit", url, *WINDOW, "--account", "all", "--deep", **env)
+        documents = await command("audit", url, *WINDOW, "--account", "all", "--json", **env)
+        reported = await command("report", *WINDOW, "--account", "all", **env)
         asked = len(mexico.requests) + len(colombia.requests)
-        stored = await infin8("report", *WINDOW, "--account", "all", "--from", url, **env)
-        one = await infin8("report", *WINDOW, "--account", "colombia", "--from", url, **env)
+        stored = await command("report", *WINDOW, "--account", "all", "--from", url, **env)
+        one = await command("report", *WINDOW, "--account", "colombia", "--from", url, **env)
         assert len(mexico.requests) + len(colombia.requests) == asked
     assert [ran.code for ran in (counted, synced, audited, documents, reported, stored, one)] == [0] * 7
-    assert counted.table == [["account", "calls"], ["mexico", numbers[0]], ["colombia", numbers[1]]]
-    assert synced.table[0][:3] == ["account", "new", "changed"]
-    assert [line[:3] for line in synced.table[1:]] == [["mexico", numbers[0], "0"], ["colombia", numbers[1], "0"]]
-    assert audited.table[1:] == [["mexico", numbers[0], numbers[0], "0"], ["colombia", numbers[1], numbers[1], "0"]]
+    assert table(counted) == [["account", "calls"], ["mexico", numbers[0]], ["colombia", numbers[1]]]
+    assert table(synced)[0][:3] == ["account", "new", "changed"]
+    assert [line[:3] for line in table(synced)[1:]] == [["mexico", numbers[0], "0"], ["colombia", numbers[1], "0"]]
+    assert table(audited)[1:] == [["mexico", numbers[0], numbers[0], "0"], ["colombia", numbers[1], numbers[1], "0"]]
     assert [json.loads(documents.out)[name]["held"] for name in ("mexico", "colombia")] == [int(n) for n in numbers]
-    assert reported.table[0][:2] == ["account", "Calls"]
-    assert [line[:2] for line in reported.table[1:]] == [["mexico", numbers[0]], ["colombia", numbers[1]]]
-    assert [line[:2] for line in stored.table] == [line[:2] for line in reported.table]
+    assert table(reported)[0][:2] == ["account", "Calls"]
+    assert [line[:2] for line in table(reported)[1:]] == [["mexico", numbers[0]], ["colombia", numbers[1]]]
+    assert [line[:2] for line in table(stored)] == [line[:2] for line in table(reported)]
     assert one.out.startswith(f"{numbers[1]} calls from a database")
 
 
-async def test_an_account_that_fails_does_not_stop_the_others_and_is_1(infin8, tmp_path):
+async def test_an_account_that_fails_does_not_stop_the_others_and_is_1(tmp_path):
     url = f"sqlite:///{tmp_path / 'calls.db'}"
     async with two_accounts(tmp_path) as (mexico, _, file):
         env = {"INFIN8_CONFIG": str(file)}
         mexico.fail(None, code=1006)
-        for command in (("count",), ("sync", url), ("audit", url), ("report",)):
-            ran = await infin8(*command, *WINDOW, "--account", "all", **env)
+        for what in (("count",), ("sync", url), ("audit", url), ("report",)):
+            ran = await command(*what, *WINDOW, "--account", "all", **env)
             assert ran.code == 1
-            assert ran.table[1] == ["mexico", "failed"]
-            assert (ran.table[2][0], len(ran.table[2]) > 1, ran.table[2][1] != "failed") == ("colombia", True, True)
+            assert table(ran)[1] == ["mexico", "failed"]
+            assert (table(ran)[2][0], len(table(ran)[2]) > 1, table(ran)[2][1] != "failed") == ("colombia", True, True)
             assert "infin8: mexico: the platform refused with code 1006" in ran.err
         mexico.recover()
         file.write_text(file.read_text().replace("accesskey_command", "accesskey_env"))
-        ran = await infin8("count", *WINDOW, "--account", "all", **env)
-        assert (ran.code, ran.table[2]) == (1, ["colombia", "failed"])
+        ran = await command("count", *WINDOW, "--account", "all", **env)
+        assert (ran.code, table(ran)[2]) == (1, ["colombia", "failed"])
         assert f"infin8: colombia: {file}: account colombia: accesskey_env: there is no access key" in ran.err
-        documents = await infin8("audit", url, *WINDOW, "--account", "all", "--json", **env)
+        documents = await command("audit", url, *WINDOW, "--account", "all", "--json", **env)
         assert documents.code == 1
         assert json.loads(documents.out)["colombia"] is None
 
 
-async def test_all_accounts_together_stay_within_one_rate_and_each_is_whole(infin8, tmp_path):
+async def test_all_accounts_together_stay_within_one_rate_and_each_is_whole(tmp_path):
     rate = 20
     url = f"sqlite:///{tmp_path / 'calls.db'}"
     begin = asyncio.get_running_loop().time()
     async with two_accounts(tmp_path) as (mexico, colombia, file):
         options = ("--account", "all", "--max-rate", str(rate), "--per-page", "50", "--zone", "Asia/Shanghai")
-        ran = await infin8("sync", url, *WINDOW, *options, INFIN8_CONFIG=str(file))
+        ran = await command("sync", url, *WINDOW, *options, INFIN8_CONFIG=str(file))
         assert ran.code == 0, ran.err
         arrived = sorted(request.at for sandbox in (mexico, colombia) for request in sandbox.requests)
         async with CdrStore(url) as store:
@@ -262,7 +277,7 @@ async def test_a_terminal_shows_the_days_of_all_accounts_together_and_then_the_t
 # Proxies
 
 
-async def test_proxies_of_the_environment_are_used_but_never_for_a_sandbox(infin8):
+async def test_proxies_of_the_environment_are_used_but_never_for_a_sandbox():
     async with Sandbox(7) as sandbox, proxy(platform_example=int(sandbox.base_url.rpartition(":")[2])) as way:
         env = {
             "HTTP_PROXY": way.url,
@@ -271,12 +286,12 @@ async def test_proxies_of_the_environment_are_used_but_never_for_a_sandbox(infin
             "INFIN8_ACCESSKEY": "sandbox-key",
             "INFIN8_USERNAME": "sandbox",
         }
-        ran = await infin8("count", *WINDOW, **env)
+        ran = await command("count", *WINDOW, **env)
         asked = len(way.asked)
-        passed_by = await infin8(
+        passed_by = await command(
             "count", *WINDOW, **env | {"NO_PROXY": "127.0.0.1", "INFIN8_BASE_URL": sandbox.base_url}
         )
-        own = await infin8("count", "--sandbox", **env)
+        own = await command("count", "--sandbox", **env)
     assert (ran.code, ran.out, asked) == (0, "7\n", 1)
     assert (passed_by.code, passed_by.out, own.code) == (0, "7\n", 0)
     assert len(way.asked) == asked

@@ -185,7 +185,11 @@ async def test_the_closing_line_says_how_many_and_that_the_platform_agrees():
     async with Sandbox(calls=1) as sandbox:
         sandbox.fail(1, status=503)
         ran = await against(sandbox, "pull", *DAY)
-    assert re.fullmatch(r"1 call in \d+\.\d s, complete: exactly as many as the platform counts; 1 retry\.\n", ran.err)
+    trouble, closing_line = ran.err.splitlines()
+    assert trouble.endswith("after: unexpected answer (HTTP 503, page 1): Service Unavailable; trying again")
+    assert re.fullmatch(
+        r"1 call in \d+\.\d s, complete: exactly as many as the platform counts; 1 retry\.", closing_line
+    )
 
 
 async def test_verbose_tells_of_each_request_that_is_sent_again():

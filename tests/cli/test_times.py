@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from program import BASE, against, infin8
 from rich.console import Console
 
 from infin8_async import BEIJING, Cdr
@@ -100,13 +101,13 @@ def test_a_machine_without_a_time_zone_database_is_told_what_to_install(monkeypa
     ("arguments", "env", "said"),
     [
         (("--zone", "Mars"), {}, "infin8: --zone Mars: there is no such zone"),
-        (("--day", "2026-03-08 02:30"), {}, "--day '2026-03-08 02:30': not a day; write 2026-11-24, today"),
+        (("--day", "2026-03-08 02:30"), {}, "--day 2026-03-08 02:30: give a day such as 2020-06-10, today"),
         ((), {"INFIN8_ZONE": "Mars"}, "infin8: INFIN8_ZONE Mars: there is no such zone"),
-        (("--start", "2026-03-08 02:30", "--zone", "America/New_York"), {}, "--start '2026-03-08 02:30': there was no"),
+        (("--start", "2026-03-08 02:30", "--zone", "America/New_York"), {}, "--start 2026-03-08 02:30: there was no"),
     ],
 )
-async def test_wrong_use(infin8, arguments, env, said):
-    ran = await infin8("count", "--sandbox", *arguments, **env)
+def test_wrong_use(arguments, env, said):
+    ran = infin8("count", "--sandbox", *arguments, env=BASE | env)
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
 
@@ -123,18 +124,11 @@ async def test_wrong_use(infin8, arguments, env, said):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("way", ["option", "environment"])
-async def test_windows_are_given_in_the_zone(infin8, arguments, window, way):
+async def test_windows_are_given_in_the_zone(arguments, window, way):
     zone = "America/New_York"
     async with Sandbox(0) as sandbox:
-        who = sandbox.credentials
-        env = {
-            "INFIN8_BASE_URL": sandbox.base_url,
-            "INFIN8_APPID": who.appid,
-            "INFIN8_ACCESSKEY": str(who.accesskey),
-            "INFIN8_USERNAME": who.username or "",
-            "INFIN8_ZONE": zone if way == "environment" else "Asia/Tokyo",
-        }
-        ran = await infin8("count", *arguments, *(("--zone", zone) if way == "option" else ()), **env)
+        chosen, around = (("--zone", zone), "Asia/Tokyo") if way == "option" else ((), zone)
+        ran = await against(sandbox, "count", *arguments, *chosen, INFIN8_ZONE=around)
         assert (ran.code, ran.err) == (0, "")
         (request,) = sandbox.requests
     assert (request.form["starttime"], request.form["endtime"]) == window

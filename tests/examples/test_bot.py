@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from profiles import THOROUGH
 
 from infin8_async import BEIJING
 from infin8_async.testing import Sandbox
 
+DEVELOPMENT = ("-X", "dev") if THOROUGH else ()  # says more of what is left behind, and takes twice the time
 BOT = Path(__file__).parents[2] / "examples" / "bot.py"
 CHAT, STRANGER = 7, 8
 
@@ -81,7 +83,7 @@ async def telegram():
 async def bot(sandbox, telegram, checkpoint):
     """A running bot. When the block is left, it gets SIGTERM and must stop cleanly."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-X", "dev", "-c", RUN, BOT, stderr=subprocess.PIPE,
+        sys.executable, *DEVELOPMENT, "-c", RUN, BOT, stderr=subprocess.PIPE,
         env={
             **os.environ, "BOT_TOKEN": "42:TEST", "BOT_CHAT": str(CHAT), "BOT_API": telegram.address,
             "BOT_CHECKPOINT": str(checkpoint), "INFIN8_BASE_URL": sandbox.base_url,

@@ -5,6 +5,7 @@ import selectors
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from types import SimpleNamespace
 
 import msgspec
@@ -136,10 +137,7 @@ class Platform:
                     "code": 1,
                     "msg": "successful request",
                     "data": {
-                        "data": [
-                            {"id": call, "starttime": f"{MORNING + timedelta(seconds=second):%Y-%m-%d %H:%M:%S}"}
-                            for second, call in rows
-                        ],
+                        "data": [{"id": call, "starttime": text_of(second)} for second, call in rows],
                         "page": page,
                         "per_page": size,
                         "total": asked.total,
@@ -157,10 +155,7 @@ class Platform:
             asked.answered.set_result(asked.body)
 
     def _found(self, form: dict[str, str]) -> list[tuple[int, int]]:
-        start, end = (
-            (datetime.fromisoformat(form[name]).replace(tzinfo=BEIJING) - MORNING).total_seconds()
-            for name in ("starttime", "endtime")
-        )
+        start, end = second_of(form["starttime"]), second_of(form["endtime"])
         after = start.__le__ if self.world.bounds[0] == "[" else start.__lt__
         until = end.__ge__ if self.world.bounds[1] == "]" else end.__gt__
         return sorted((row for row in self.rows if after(row[0]) and until(row[0])), reverse=self.world.newest_first)
@@ -180,6 +175,16 @@ class Platform:
             yield body
 
         yield SimpleNamespace(status=200, headers={}, content=SimpleNamespace(iter_any=whole))
+
+
+@cache
+def text_of(second: int) -> str:
+    return f"{MORNING + timedelta(seconds=second):%Y-%m-%d %H:%M:%S}"
+
+
+@cache
+def second_of(text: str) -> float:
+    return (datetime.fromisoformat(text).replace(tzinfo=BEIJING) - MORNING).total_seconds()
 
 
 class _Acting(selectors.DefaultSelector):

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 from interleavings import Loop, World, every_pull
-from profiles import cases
+from profiles import cases, some
 
 SECONDS = 12
 
@@ -44,7 +44,7 @@ def leaves_no_trace(log: list[str], counts: str = "count") -> bool:
     return any({first, second} == {"add", "remove"} for first, second in pairwise(seen))
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", some(range(10), 4))
 def test_nothing_is_lost_in_silence_and_no_claim_is_false(loop, seed):
     chance = random.Random(seed)
     most = cases(2_200)
