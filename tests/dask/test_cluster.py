@@ -56,16 +56,16 @@ async def test_each_call_comes_once_and_the_limits_hold_for_the_whole_cluster(cl
 
 async def test_partitions_of_one_page_stay_below_the_rate(client):
     async with Sandbox(600, days=30) as sandbox:
-        frame = await read(sandbox, calls_per_partition=50, max_rate=50, concurrency=2)
+        frame = await read(sandbox, calls_per_partition=100, max_rate=10, concurrency=2)
         asked = len(sandbox.requests)
         locks = await asyncio.to_thread(client.run, number_of_locks)
         assert len(await asyncio.to_thread(frame["id"].compute)) == 600
         times = [request.at for request in sandbox.requests[asked:]]
-        assert len(times) == frame.npartitions >= 10
+        assert len(times) == frame.npartitions >= 5
         assert sandbox.most_in_flight <= 2  # of four threads
-        # Two places, each of which is free again a 25th of a second after its last request.
-        assert len(times) <= 2 + 50 * (times[-1] - times[0])
-        assert all(third - first >= 0.03 for first, third in zip(times, times[2:], strict=False))
+        # Two places, each of which is free again a fifth of a second after its last request.
+        assert len(times) <= 2 + 10 * (times[-1] - times[0])
+        assert all(third - first >= 0.19 for first, third in zip(times, times[2:], strict=False))
         now = await asyncio.to_thread(client.run, number_of_locks)
         assert all(now[worker] - locks[worker] <= 2 * 2 for worker in now)  # places and threads, not partitions
 

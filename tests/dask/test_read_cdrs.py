@@ -30,6 +30,7 @@ from infin8_async import (
 from infin8_async.dask import read_cdrs
 from infin8_async.export import to_arrow
 from infin8_async.figures import figures
+from infin8_async.models import platform_text
 from infin8_async.testing import Sandbox
 
 SECOND = timedelta(seconds=1)
@@ -82,13 +83,14 @@ PLATFORMS = [
 @pytest.mark.parametrize(("bounds", "compares"), PLATFORMS if THOROUGH else PLATFORMS[:2] + PLATFORMS[-3:-1])
 async def test_each_call_of_the_window_is_in_one_partition_whatever_the_platform_compares(bounds, compares):
     async with Sandbox(900, days=3, bounds=bounds, compares=compares) as sandbox:
-        # Calls that are dialled, answered and ended at all borders.
-        for second in (datetime(2020, 6, 10, 12), datetime(2020, 6, 12, 11, 59, 59)):
-            for start, end in ((-60, -1), (-1, 0), (0, 0), (0, 1), (-60, 60), (1, 60)):
-                times = {"starttime": second + start * SECOND, "endtime": second + end * SECOND}
-                sandbox.add_call(answertime=str(times["endtime"]), **{name: str(time) for name, time in times.items()})
         frame = await read(sandbox)
         assert frame.npartitions >= (3 if compares == "answertime" else 5)
+        ends = (datetime(2020, 6, 10, 12), datetime(2020, 6, 12, 11, 59, 59))
+        for border in (*ends, *(division.to_pydatetime() for division in frame.divisions[1:-1])):
+            # Calls that are dialled, answered and ended in the seconds around a border.
+            for start, end in ((-60, -1), (-1, -1), (-1, 0), (0, 0), (0, 1), (-60, 60), (1, 60)):
+                dialled, ended = (platform_text(border + seconds * SECOND) for seconds in (start, end))
+                sandbox.add_call(starttime=dialled, answertime=ended, endtime=ended)
         assert ids(await partitions(frame)) == sorted(sandbox.ids(**NOON))
 
 
