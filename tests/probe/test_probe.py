@@ -65,7 +65,8 @@ def test_each_behaviour_is_named_whatever_it_comes_with(values):
 def test_a_sandbox_like_a_report_gets_the_same_report(values):
     first = run(probed(sandbox_like(values)))
     again = run(probed(filled(Sandbox.like(first, 0))))
-    assert differences(again, {name: {it.value} for name, it in first.findings.items()}) == {}
+    # What was not found out is as usual there, and may show.
+    assert differences(again, {name: {it.value} for name, it in first.findings.items() if it.found}) == {}
 
 
 async def test_a_page_without_a_cap_is_none_seen():
