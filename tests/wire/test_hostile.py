@@ -32,9 +32,9 @@ def session_of(sandbox: Sandbox, **options) -> Infin8Session:
 
 
 def nothing_left(session: Infin8Session, sandbox: Sandbox) -> bool:
-    pace = session._transport._pace
+    pace = session._connection._transport._pace
     idle = pace._in_flight == 0 and not pace._line.locked()
-    return idle and not session._transport._tasks and session._own_http.closed
+    return idle and not session._connection._transport._tasks and session._connection._own_http.closed
 
 
 async def settled(sandbox: Sandbox) -> None:
@@ -121,7 +121,7 @@ async def test_a_pull_can_be_cancelled_at_any_step_and_leaves_nothing():
                 assert result == [60]
                 break
             assert isinstance(result[0], asyncio.CancelledError) or result == [60]
-            assert session._transport is None or nothing_left(session, sandbox)
+            assert session._connection._transport is None or nothing_left(session, sandbox)
             assert not [task for task in asyncio.all_tasks() if "fetch" in repr(task)]
         assert step > 20
         await settled(sandbox)
@@ -136,8 +136,8 @@ async def test_a_stream_cancelled_at_any_step_leaves_its_session_usable():
             finished = task.done()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            assert not session._transport._tasks
-            assert session._transport._pace._in_flight == 0
+            assert not session._connection._transport._tasks
+            assert session._connection._transport._pace._in_flight == 0
             if finished:
                 break
         assert await session.count(DAY) == 60
