@@ -295,7 +295,7 @@ async def test_neither_key_nor_number_is_in_what_a_crash_reporter_shows(infin8_s
     infin8_sandbox.fail(None, **fault)
     query = CdrQuery.day(date(2020, 6, 10), callnumber="13812345678")
     async with session_of(infin8_sandbox, retry=RetryPolicy(2, 0, 0)) as session:
-        for use in (session.cdrs(query).collect(), session.page(query)):
+        for use in (session.cdrs(query).collect(), anext(session.cdrs(query).arrow()), session.page(query)):
             with pytest.raises(Infin8Error) as caught:
                 await use
             everything = shown(caught.value) + caplog.text + repr(caught.value)
