@@ -311,10 +311,10 @@ async def test_each_request_retry_and_slow_down_is_one_line_in_the_log(infin8_sa
     lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "infin8_async"]
     assert lines == [
         ("DEBUG", "page 1: HTTP 503, 0 bytes"),
-        ("INFO", "slower: 4 of 8 requests at once, 0.000 s apart"),
+        ("INFO", "the platform is in trouble: at most 4 of 8 requests at once, 0.000 s apart"),
         ("WARNING", "page 1: try 2 of 5, after: unexpected answer (HTTP 503, page 1): Service Unavailable"),
         ("DEBUG", "page 1: HTTP 503, 0 bytes"),
-        ("INFO", "slower: 2 of 8 requests at once, 0.000 s apart"),
+        ("INFO", "the platform is in trouble: at most 2 of 8 requests at once, 0.000 s apart"),
         ("WARNING", "page 1: try 3 of 5, after: unexpected answer (HTTP 503, page 1): Service Unavailable"),
         lines[-1],
     ]
