@@ -31,6 +31,7 @@ from .models import (
     CdrPage,
     CdrQuery,
     Credentials,
+    HangupDirection,
     Leg,
     RetryPolicy,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "CheckpointError",
     "Credentials",
     "FeedReport",
+    "HangupDirection",
     "IncompleteResultError",
     "Infin8Error",
     "Infin8Session",

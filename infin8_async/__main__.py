@@ -6,6 +6,7 @@ from types import FrameType
 
 from ._extras import MissingExtraError, requires
 from .cli import INTERRUPTED, TERMINATED, USAGE
+from .cli.interrupt import as_ctrl_c
 
 
 def main() -> int:
@@ -21,9 +22,7 @@ def main() -> int:
         nonlocal terminated
         terminated = True
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # `timeout`, for one, sends it twice
-        interrupt = signal.getsignal(signal.SIGINT)
-        # In the background of a script Ctrl-C is ignored, and has no handler that could be called.
-        (interrupt if callable(interrupt) else signal.default_int_handler)(number, frame)
+        as_ctrl_c(number, frame)
 
     # Without a handler the first process of a container would ignore SIGTERM.
     signal.signal(signal.SIGTERM, terminate)

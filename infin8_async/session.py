@@ -18,7 +18,7 @@ from ._pull.portions import portions
 from ._pull.rows import rows_of
 from ._pull.scan import Scan
 from ._wire.protocol import NoBodyError, PageBytes
-from ._wire.transport import Tally, Transport
+from ._wire.transport import Answer, Tally, Transport
 from .budget import Budget
 from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
 from .stream import CdrStream
@@ -288,6 +288,29 @@ class Infin8Session:
             return (await self._fetch(query, 1, 1)).total
         except NoBodyError:  # the platform can't encode the first row
             return (await self._fetch(query, 2, 1)).total
+
+    async def ask(self, query: CdrQuery, number: int, *, per_page: int, https: bool = False) -> tuple[CdrPage, Answer]:
+        """
+        Send one request, once, and give the page with the HTTP answer that it came in. For diagnosis, as by `probe`.
+
+        A pull sends failed requests again, and asks only for pages that make sense. This does neither.
+
+        Args:
+            query: The window of time, and what to filter by. It has an end.
+
+            number: Which page; any number, even 0.
+
+            per_page: How many calls to ask for.
+
+            https: Ask the same host by https, whatever the session's base URL says.
+
+        Raises:
+            Infin8Error: The page did not come, or can't be read.
+        """
+        transport = self._entered()
+        page, answer = await transport.wait_for(transport.ask(query, number, per_page, https=https))
+        rows = await rows_of(page)
+        return CdrPage(tuple(await rows.records()), page.page, page.per_page, page.total), answer
 
     async def plan(self, query: CdrQuery, *, calls: int = 50_000) -> list[CdrQuery]:
         """

@@ -20,9 +20,9 @@ from typing import Final, NoReturn
 
 IMPORTED: Final = (
     "infin8_async.__main__", "infin8_async.cli.app", "infin8_async.export", "infin8_async.report.page",
-    "infin8_async.store", "aiosqlite", "pyarrow.parquet", "pandas",  # which pyarrow imports
+    "infin8_async.store", "aiosqlite",
 )  # fmt: skip
-"""What the commands import, at the latest when they need it."""
+"""What the commands import, at the latest when they need it. Not pyarrow: it starts threads, which a copy lacks."""
 
 PATIENCE: Final = 60
 """Seconds after which a run is killed."""

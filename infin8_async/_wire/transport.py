@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 import aiohttp
-from attrs import define
+from attrs import define, frozen
 from yarl import URL
 
 from ..errors import Infin8Error, ResponseError, TransportError
@@ -31,6 +32,21 @@ def _not_ours(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("stamina").addFilter(_not_ours)
+
+
+@frozen
+class Answer:
+    """
+    What comes with a page, and a pull has no use for.
+
+    Attributes:
+        headers: The HTTP headers.
+
+        seconds: From sending the request to the last byte.
+    """
+
+    headers: Mapping[str, str]
+    seconds: float
 
 
 @define
@@ -126,6 +142,21 @@ class Transport:
             last = error
         raise without_frames(last)
 
+    async def ask(self, query: CdrQuery, page: int, per_page: int, *, https: bool) -> tuple[PageBytes, Answer]:
+        """
+        One page by one request, which is not sent again; by https to the same host if wanted. No failure but a refusal
+        for too many requests slows the session down.
+
+        Raises:
+            Infin8Error: As the request ended.
+        """
+        url = self._url.with_scheme("https") if https else self._url
+        async with self._connections, self._pace.turn(self._line, excused=_says_nothing_of_load):
+            self.requests += 1
+            started = asyncio.get_running_loop().time()
+            answer, headers = await self._post(url, query, page, per_page)
+            return answer, Answer(headers, asyncio.get_running_loop().time() - started)
+
     def start(self, coroutine: Coroutine[object, object, _T]) -> "asyncio.Task[_T]":
         """Begin something in a task of its own, which ends with this transport at the latest."""
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -155,16 +186,20 @@ class Transport:
             self._pace.leave(self._line)
 
     async def _exchange(self, query: CdrQuery, page: int, per_page: int) -> PageBytes:
+        answer, _ = await self._post(self._url, query, page, per_page)
+        return answer
+
+    async def _post(self, url: URL, query: CdrQuery, page: int, per_page: int) -> tuple[PageBytes, Mapping[str, str]]:
         try:
             async with self._http.post(
-                self._url,
+                url,
                 data=form(self._credentials, query, page, per_page),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
                 self.clock.hear(response.headers)
-                return read_page(
+                answer = read_page(
                     response.status,
                     response.headers,
                     await _whole_body(response, page),
@@ -172,6 +207,7 @@ class Transport:
                     per_page=per_page,
                     secret=self._credentials.accesskey,
                 )
+                return answer, response.headers
         except TimeoutError as error:
             detail = f"nothing whole from {self._url.host}:{self._url.port} within {self._timeout:g} s"
             raise TransportError(detail) from error.with_traceback(None)
@@ -189,6 +225,10 @@ class Transport:
             reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
             return f"Cannot connect to host {error.host}:{error.port}: {reason}"
         return f"{self._url.host}:{self._url.port}: {str(error) or type(error).__name__}"
+
+
+def _says_nothing_of_load(error: Infin8Error) -> bool:
+    return not isinstance(error, ResponseError) or error.status != HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _closed_as_we_sent(error: Exception) -> bool:

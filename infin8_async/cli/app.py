@@ -1,4 +1,4 @@
-"""The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `sandbox`, `completion`."""
+"""The command line: `infin8 pull`, `count`, `report`, `sync`, `audit`, `follow`, `probe`, `sandbox`, `completion`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -13,6 +13,7 @@ from .commands.audit import audit
 from .commands.completion import completion_of
 from .commands.count import count
 from .commands.follow import follow
+from .commands.probe import probe
 from .commands.pull import pull
 from .commands.report import report
 from .commands.sandbox import sandbox
@@ -37,7 +38,7 @@ app = App(
     print_error=False,
     result_action="return_value",
 )
-for command in (pull, count, report, sync, audit, follow, sandbox, completion_of(app)):
+for command in (pull, count, report, sync, audit, follow, probe, sandbox, completion_of(app)):
     app.command(command)
 
 

@@ -120,7 +120,7 @@ class Target:
             yield lambda cdrs: out.write(lines(cdrs))
 
     def _packing(self, file: BinaryIO) -> AbstractContextManager[BinaryIO | gzip.GzipFile]:
-        # With a time in it, two equal pulls would differ.
+        # Without mtime=0 the time would be in the file, and two equal pulls would differ.
         return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) if self.packed else nullcontext(file)
 
 
@@ -166,7 +166,7 @@ def _file_target(shape: Shape, path: Path, zone: tzinfo, *, spreadsheet: bool) -
 
 
 def lines_of(form: str, columns: Sequence[str] | None, zone: tzinfo, *, spreadsheet: bool = False) -> Lines:
-    """What makes lines of calls; of the first calls, and be there none, with the heading before them."""
+    """Return what turns calls into lines. The first time, even for no calls, the heading of a CSV comes before them."""
     if form == "table":
         return Tables(Console(), columns, zone=zone).lines
     if form == "csv":

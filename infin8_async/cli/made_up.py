@@ -29,6 +29,6 @@ def made_up(query: CdrQuery, *, following: bool = False) -> Sandbox:
         calls, live = int((end - start).total_seconds()) // _SECONDS_APART, _LIVE
     if start > now:
         return Sandbox(0, live=live)
-    # Two windows have other calls under other ids, so that a database can hold both.
+    # Each window has calls and ids of its own, so that a database can hold the calls of two.
     number = int((start - _IDS_FROM).total_seconds())
     return Sandbox(calls, start=start, until=end, seed=number, first_id=max(number, 1), live=live)

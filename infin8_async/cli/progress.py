@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ..stream import StreamReport
 
-_NARROW: Final = 60  # columns of a terminal that has no room for a speed
+_ROOM_FOR_SPEED: Final = 60  # columns
 
 
 def calls(number: int) -> str:
@@ -36,14 +36,14 @@ def _is_wanted(console: Console, *, quiet: bool) -> bool:
 
 
 class _Counts(ProgressColumn):
-    def __init__(self, *, narrow: bool) -> None:
+    def __init__(self, *, speed: bool) -> None:
         super().__init__(Column(no_wrap=True))
-        self._narrow = narrow
+        self._speed = speed
 
     def render(self, task: Task) -> Text:
         if task.total is None:
             return Text("asking …")
-        rate = f", {task.speed:,.0f} a second" if task.speed and not self._narrow else ""
+        rate = f", {task.speed:,.0f} a second" if task.speed and self._speed else ""
         return Text(f"{task.completed:,.0f} of {calls(int(task.total))}{rate}")
 
 
@@ -59,7 +59,7 @@ class Bar:
         self._shown = _is_wanted(console, quiet=quiet)
         self._progress = Progress(
             BarColumn(),
-            _Counts(narrow=console.width < _NARROW),
+            _Counts(speed=console.width >= _ROOM_FOR_SPEED),
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,

@@ -54,6 +54,53 @@ class CallMethod(StrEnum):
     IVR = "6"
 
 
+class HangupDirection(StrEnum):
+    """
+    Who or what ended a call: the known values of the platform's `hangupdirection`.
+
+    Sources: the platform's page for `/api/cdrs` has only `"callee"`, in its example. The codes are those of its sibling
+    interface, as a public program of one of its users names them. The documents of that interface also have 10015 and
+    10020, and say nothing of their meaning.
+
+    A member equals the platform's text, so `cdr.hangupdirection == HangupDirection.BUSY` works as it is.
+
+    Attributes:
+        CALLEE: The called side hung up.
+
+        CALLER: The calling side hung up; in no document, but the counterpart of `"callee"`.
+
+        REJECTED: The call was rejected.
+
+        LINE_FAILURE: The line failed.
+
+        USER_DID_NOT_ANSWER: The user did not answer.
+
+        BUSY: The line was busy.
+
+        UNREACHABLE: The number can't be reached.
+
+        NO_ANSWER: No answer.
+
+        CALLER_HUNG_UP: The caller hung up.
+
+        CALLED_PARTY_HUNG_UP: The called party hung up.
+    """
+
+    CALLEE = "callee"
+    CALLER = "caller"
+    REJECTED = "10003"
+    LINE_FAILURE = "10004"
+    USER_DID_NOT_ANSWER = "10005"
+    BUSY = "10006"
+    UNREACHABLE = "10009"
+    NO_ANSWER = "10016"
+    CALLER_HUNG_UP = "10040"
+    CALLED_PARTY_HUNG_UP = "10041"
+
+
+_HANGUPS: Final[Mapping[str, HangupDirection]] = {member.value: member for member in HangupDirection}
+
+
 def masked(number: str | None) -> str:
     """A phone number for a `repr`: only its last two digits, and none of a short number."""
     return repr(number) if not number else f"'***{number[-2:] if len(number) > 4 else ''}'"
@@ -196,6 +243,11 @@ class Cdr:
     def answered(self) -> bool:
         """Whether anybody picked up: there is an answer time, or talk time."""
         return self.answertime is not None or self.billsec > 0
+
+    @property
+    def hangup(self) -> HangupDirection | str:
+        """Who or what ended the call: `hangupdirection`, as a `HangupDirection` if the value is a known one."""
+        return _HANGUPS.get(self.hangupdirection, self.hangupdirection)
 
     @property
     def talk_time(self) -> timedelta:

@@ -7,6 +7,7 @@ from random import Random
 from typing import Final
 
 from ..models import platform_text
+from ._quirks import UNDOCUMENTED, Quirks
 
 COLUMNS: Final = (
     "id", "extnumber", "disnumber", "callnumber", "context", "callmethod", "starttime", "answertime", "endtime",
@@ -22,6 +23,7 @@ Call = dict[str, int | str]
 _HOURS: Final = (2, 1, 1, 1, 1, 2, 4, 10, 40, 85, 100, 95, 50, 60, 95, 100, 90, 75, 45, 30, 22, 14, 8, 4)
 _METHODS: Final = ("1", "2", "3", "4", "5", "6")
 _METHODS_OUT: Final = tuple(accumulate((5, 40, 10, 15, 25, 5)))
+_UNDOCUMENTED_SHARE: Final = 0.1
 _LONGEST_RING: Final = 45
 _LONGEST_TALK: Final = 3 * 3600
 
@@ -43,7 +45,7 @@ def _seconds_of(hour: int, until: int) -> int:
     return days * 3600 + min(max(second - hour * 3600, 0), 3600)
 
 
-def make_call(chance: Random, dialled: datetime, ends_by: datetime | None = None) -> Call:
+def make_call(chance: Random, dialled: datetime, quirks: Quirks, ends_by: datetime | None = None) -> Call:
     """One call without its id: the platform numbers calls when they end, at *ends_by* at the latest."""
     longest = _LONGEST_TALK + _LONGEST_RING if ends_by is None else int((ends_by - dialled).total_seconds())
     incoming = chance.random() < 0.35
@@ -64,11 +66,11 @@ def make_call(chance: Random, dialled: datetime, ends_by: datetime | None = None
         "starttime": start,
         "answertime": platform_text(dialled + timedelta(seconds=ring)) if talk else "",
         "endtime": end,
-        "duration": ring + talk,
+        "duration": ring + talk * quirks.duration_includes_talk,
         "billsec": talk,
         "clientip": "192.0.2.10",
         "downloadip": "198.51.100.20",
-        "hangupdirection": chance.choice(("caller", "callee")),
+        "hangupdirection": chance.choice(quirks.hangups),
         "anumber": "",
         "astarttime": start,
         "aanswertime": "",
@@ -80,6 +82,9 @@ def make_call(chance: Random, dialled: datetime, ends_by: datetime | None = None
     }
     if method == "4":
         _add_side_a(chance, call, dialled, extension, ring + talk)
+    for name in quirks.unknown_values:
+        if chance.random() < _UNDOCUMENTED_SHARE:
+            call[name] = UNDOCUMENTED[name]
     return call
 
 
@@ -96,10 +101,12 @@ def _add_side_a(chance: Random, call: Call, dialled: datetime, extension: str, l
     }
 
 
-def history(seed: int, calls: int, first: datetime, last: datetime, ends_by: datetime | None) -> Iterator[Call]:
+def history(
+    seed: int, calls: int, first: datetime, last: datetime, *, ends_by: datetime | None, quirks: Quirks
+) -> Iterator[Call]:
     """*calls* calls between two times, in the order of their dial times, without ids."""
     chance = Random(seed)  # noqa: S311  # believable, not secret
     midnight = first.replace(hour=0, minute=0, second=0)
     begin, end = (int((time - midnight).total_seconds()) for time in (first, last))
     for second in dial_seconds(chance, calls, begin, end + 1):
-        yield make_call(chance, midnight + timedelta(seconds=second), ends_by)
+        yield make_call(chance, midnight + timedelta(seconds=second), quirks, ends_by)

@@ -49,20 +49,64 @@ class Fault:
 
 
 class Faults:
-    """The faults that are still to come, in order."""
+    """Something with a script of faults."""
 
     def __init__(self) -> None:
         self._coming: list[Fault] = []
 
-    def add(self, fault: Fault) -> None:
-        """Add a fault after those that are still to come."""
-        self._coming.append(fault)
+    def fail(
+        self,
+        times: int | None = 1,
+        *,
+        page: int | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        code: int | None = None,
+        msg: str | None = None,
+        body: bytes | None = None,
+        cut: bool = False,
+        hang: bool = False,
+        reset: bool = False,
+        drip: float | None = None,
+    ) -> None:
+        """
+        Script a fault of one kind. Faults come in the order in which they were scripted.
 
-    def clear(self) -> None:
-        """Forget them all."""
+        Args:
+            times: How many requests get it; None for all from now on.
+
+            page: Only for requests of this page.
+
+            status: An HTTP status, with *headers* and *body* if given.
+
+            headers: Of that answer.
+
+            code: A code of the platform, in a complete answer with status 200.
+
+            msg: The message of that code; the documented one if not given.
+
+            body: Any bytes, with status 200 or *status*.
+
+            cut: Half a body, then the connection is closed.
+
+            hang: No answer, until the client leaves or the sandbox ends.
+
+            reset: No answer; the connection is reset.
+
+            drip: The right answer in pieces of 64 bytes, this many seconds apart.
+
+        Raises:
+            ValueError: The fault is of no kind, or of two.
+        """
+        self._coming.append(
+            Fault(times, page, status, headers or {}, code, msg, body, cut=cut, hang=hang, reset=reset, drip=drip)
+        )
+
+    def recover(self) -> None:
+        """Forget all faults that are still to come."""
         self._coming.clear()
 
-    def take(self, page: int) -> Fault | None:
+    def _take_fault(self, page: int) -> Fault | None:
         """The fault for a request for *page*, or None. It is used up if it was for one request."""
         for fault in self._coming:
             if fault.page in (None, page):

@@ -39,17 +39,28 @@ class SandboxRequest:
 
     @property
     def page(self) -> int:
-        """The page it asks for; 1 if it does not say, 0 if that is not a number."""
-        return _positive(self.form.get("page", "1"))
+        """The page it asks for; 1 if it does not say, -1 if that is not a number."""
+        return _whole(self.form.get("page", "1"))
 
     @property
     def per_page(self) -> int:
-        """The page size it asks for; 10 if it does not say, 0 if that is not a number."""
-        return _positive(self.form.get("per_page", "10"))
+        """The page size it asks for; 10 if it does not say, -1 if that is not a number."""
+        return _whole(self.form.get("per_page", "10"))
 
 
-def check(request: SandboxRequest, allowed: Credentials, *, permitted: bool) -> int:
-    """The code of the answer: 1, or the one with which the request is refused."""
+def check(request: SandboxRequest, allowed: Credentials, *, permitted: bool, least_page: int = 1) -> int:
+    """
+    The code of the answer: 1, or the one with which the request is refused.
+
+    Args:
+        request: What arrived.
+
+        allowed: Whose requests are answered.
+
+        permitted: Whether they may use the interface.
+
+        least_page: The first page that may be asked for.
+    """
     form = request.form
     needed = ("appid", "accesskey", "starttime", "endtime")
     if not all(form.get(name) for name in needed) or not (form.get("username") or form.get("ip")):
@@ -62,7 +73,7 @@ def check(request: SandboxRequest, allowed: Credentials, *, permitted: bool) -> 
     well_formed = (
         _is_time(form["starttime"]),
         _is_time(form["endtime"]),
-        request.page > 0,
+        request.page >= least_page,
         request.per_page > 0,
         form.get("context", "") in ("", "callin", "callout"),
         form.get("callmethod", "") in ("", *"0123456"),
@@ -83,5 +94,5 @@ def _is_time(value: str) -> bool:
         return False
 
 
-def _positive(value: str) -> int:
-    return int(value) if value.isdecimal() and value.isascii() else 0
+def _whole(value: str) -> int:
+    return int(value) if value.isdecimal() and value.isascii() else -1

@@ -2,6 +2,7 @@
 
 import sqlite3
 import weakref
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from random import Random
@@ -11,8 +12,8 @@ from attrs import frozen
 
 from ._calls import COLUMNS, Call
 
-Order = Literal["newest", "oldest", "id"]
-"""`"newest"` or `"oldest"` dial time first, or by `"id"`, which is the order in which calls ended."""
+Order = Literal["newest", "oldest", "id", "id descending", "none"]
+"""`"newest"` or `"oldest"` dial time first; by `"id"`, which is the order in which calls ended; or in no order."""
 
 Ties = Literal["stable", "shuffled"]
 """Whether calls of the same dial time keep their order from one request to the next."""
@@ -20,15 +21,16 @@ Ties = Literal["stable", "shuffled"]
 Bounds = Literal["[]", "[)", "(]", "()"]
 """Which of `starttime` and `endtime` belong to a window: a square bracket includes, a round one does not."""
 
-Compared = Literal["starttime", "answertime", "endtime"]
+Compared = Literal["starttime", "answertime", "endtime", "none"]
 """Which time of a call has to lie in the window."""
 
 FILTERS: Final = ("extnumber", "disnumber", "callnumber", "context", "callmethod", "userid", "memberid")
 """What the platform filters by, besides time."""
 
 _NUMBERS: Final = frozenset(("id", "duration", "billsec", "aduration", "abillsec"))
+_LISTED: Final = "CREATE VIEW listed AS SELECT * FROM cdrs"
+_LISTED_TWICE: Final = "CREATE VIEW listed AS SELECT * FROM cdrs UNION ALL SELECT * FROM cdrs WHERE id % 10 = 0"
 _FIELDS: Final = ", ".join(f"'{name}', {name}" for name in COLUMNS)
-_ROW: Final = f"json_object({_FIELDS})"  # SQLite writes the JSON
 
 
 @frozen
@@ -49,10 +51,12 @@ class Selection:
 def select(form: Mapping[str, str], *, bounds: Bounds, compares: Compared) -> Selection:
     """The calls that a form asks for. An empty filter counts as none; a call without a time is in no window."""
     after, until = (">=" if bounds[0] == "[" else ">"), ("<=" if bounds[1] == "]" else "<")
-    conditions = [
-        (f"{compares} {after} ?", form.get("starttime")),
-        (f"{compares} <> '' AND {compares} {until} ?", form.get("endtime")),
-    ]
+    conditions = []
+    if compares != "none":
+        conditions = [
+            (f"{compares} {after} ?", form.get("starttime")),
+            (f"{compares} <> '' AND {compares} {until} ?", form.get("endtime")),
+        ]
     conditions += [(f"{name} = ?", form.get(name)) for name in FILTERS if (name, form.get(name)) != ("callmethod", "0")]
     used = [(condition, value) for condition, value in conditions if value]
     return Selection(" AND ".join(condition for condition, _ in used) or "1", tuple(value for _, value in used))
@@ -63,9 +67,24 @@ class Store:
     Any number of calls, in a private temporary database on disk, so that memory stays flat.
 
     A page deep in a window costs as much as the rows that it skips, as always with `OFFSET`.
+
+    Args:
+        unknown_fields: Names of fields that each row has besides those of a call.
+
+        repeated: Whether every tenth call is there twice.
     """
 
-    def __init__(self, calls: Iterable[Call], *, order: Order, ties: Ties, seed: int, first_id: int) -> None:
+    def __init__(
+        self,
+        calls: Iterable[Call],
+        *,
+        order: Order,
+        ties: Ties,
+        seed: int,
+        first_id: int,
+        unknown_fields: Iterable[str] = (),
+        repeated: bool = False,
+    ) -> None:
         # Python may collect this object, and close the database, in any thread.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._database.close)
@@ -86,8 +105,13 @@ class Store:
         execute("DROP TABLE born")
         execute("CREATE INDEX by_dial_time ON cdrs (starttime, id)")
         execute("COMMIT")
+        execute(_LISTED_TWICE if repeated else _LISTED)
+        self._database.create_function("scattered", 2, _scattered, deterministic=True)
         self._order = order
         self._ties = ties
+        self._unknown_fields = tuple(unknown_fields)
+        # SQLite writes the JSON.
+        self._row = f"json_object({', '.join([_FIELDS, *(['?, 1'] * len(self._unknown_fields))])})"
         self._chance = Random(seed)  # noqa: S311  # believable, not secret
 
     def add(self, call: Call) -> int:
@@ -111,21 +135,30 @@ class Store:
 
     def count(self, selection: Selection) -> int:
         """How many calls are selected."""
-        query = f"SELECT count(*) FROM cdrs WHERE {selection.where}"  # noqa: S608  # its values are placeholders
+        query = f"SELECT count(*) FROM listed WHERE {selection.where}"  # noqa: S608  # its values are placeholders
         (count,) = self._database.execute(query, selection.values).fetchone()
         return int(count)
 
     def rows(self, selection: Selection, *, limit: int = -1, offset: int = 0) -> Iterator[str]:
         """The selected calls in the platform's order, each as JSON under the platform's names."""
-        query = f"SELECT {_ROW} FROM cdrs WHERE {selection.where} ORDER BY {self._ordering()} LIMIT ? OFFSET ?"  # noqa: S608  # as above
-        for (row,) in self._database.execute(query, (*selection.values, limit, offset)):
+        query = f"SELECT {self._row} FROM listed WHERE {selection.where} ORDER BY {self._ordering()} LIMIT ? OFFSET ?"  # noqa: S608  # as above
+        for (row,) in self._database.execute(query, (*self._unknown_fields, *selection.values, limit, offset)):
             yield row
 
     def _ordering(self) -> str:
-        if self._order == "id":
-            return "id"
+        # Each query gets another order of what ties; the same seed gives the same orders again.
+        salt = self._chance.randrange(1 << 20, 1 << 30) if self._ties == "shuffled" else 0
+        match self._order:
+            case "id":
+                return "id"
+            case "id descending":
+                return "id DESC"
+            case "none":
+                return f"scattered(id, {salt})"
         way = "DESC" if self._order == "newest" else "ASC"
-        if self._ties == "stable":
-            return f"starttime {way}, id {way}"
-        # Each query gets another order of calls with the same dial time; the same seed gives the same orders again.
-        return f"starttime {way}, id * {self._chance.randrange(1 << 20, 1 << 30)} % 1000003"
+        return f"starttime {way}, " + (f"id * {salt} % 1000003" if salt else f"id {way}")
+
+
+def _scattered(call: int, salt: int) -> int:
+    """A place for a call in no order."""
+    return zlib.crc32(f"{call} {salt}".encode())

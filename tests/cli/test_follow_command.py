@@ -44,7 +44,7 @@ class TestFollow:
             assert process.stdout.readline() > times[0]
             process.terminate()
             said = process.communicate(timeout=PATIENCE)[1].splitlines()
-        since = re.fullmatch(r"infin8: following since (.*), every 1 s; Ctrl-C ends it", said[0])
+        since = re.fullmatch(r"infin8: following since (.*) \(Beijing\), every 1 s; Ctrl-C ends it", said[0])
         started_at = datetime.fromisoformat(f"{since[1]}+08:00") + timedelta(minutes=10)
         assert now <= started_at <= datetime.now(BEIJING)
         assert re.fullmatch(r"infin8: \d\d:\d\d:\d\d poll 1: 20 new", said[1])

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from program import DAY, Ran, against, names
 from rich.console import Console
@@ -54,8 +55,8 @@ async def test_a_csv_without_calls_has_its_heading(pull):
 
 async def test_a_table_in_a_pipe_has_all_calls(pull, sandbox):
     ran = await pull("--format", "table")
-    heading, *rows = ran.out.splitlines()
-    assert heading.split()[:2] == ["id", "starttime"]
+    zone, heading, *rows = ran.out.splitlines()
+    assert (zone.strip(), heading.split()[:2]) == ("Beijing", ["id", "starttime"])
     assert [int(row.split()[0]) for row in rows] == sandbox.ids()
     assert "\x1b" not in ran.out
 
@@ -83,6 +84,11 @@ async def test_a_limit_ends_the_pull(pull, sandbox, limit: int, rows: int, said:
     assert [row["id"] for row in ran.rows] == sandbox.ids()[:rows]
     assert ran.err.startswith(said)
     assert "More:" not in ran.err
+
+
+async def test_a_limit_holds_for_columns_as_well(pull, sandbox, tmp_path: Path):
+    assert (await pull("-o", str(tmp_path / "calls.Parquet"), "--limit", "13")).code == 0
+    assert pq.read_table(tmp_path / "calls.Parquet").column("id").to_pylist() == sandbox.ids()[:13]
 
 
 @pytest.mark.parametrize("name", ["calls.JSONL.gz", "calls.jsonl.GZ", "calls.Csv.gz", "calls.CSV", "calls.JSONL"])
@@ -122,7 +128,7 @@ class TestTables:
     def test_the_fields_that_are_named_are_all_there_however_narrow_the_terminal(self):
         columns = ["memberid", "starttime", "extra", "id"]
         call = Cdr(id=7, memberid="m" * 40, extra={"mood": "\x1b[2J"})
-        heading, row = Tables(Console(width=40), columns).lines([call]).decode().splitlines()
+        _, heading, row = Tables(Console(width=40), columns).lines([call]).decode().splitlines()
         assert heading.split() == columns
         assert row.split() == ["m" * 40, '{"mood":', '"\\u001b[2J"}', "7"]
 

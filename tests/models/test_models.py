@@ -16,6 +16,7 @@ from infin8_async import (
     Cdr,
     CdrQuery,
     Credentials,
+    HangupDirection,
     IncompleteResultError,
     Infin8Error,
     ResponseError,
@@ -208,6 +209,11 @@ class TestCdr:
         leg = Cdr(id=1, callmethod=CallMethod.DOUBLE, **side_a).a_leg
         assert (leg.number, leg.duration, leg.billsec, leg.answertime) == ("13800000000", 9, 7, None)
         assert "13800000000" not in repr(leg)
+
+    def test_a_known_code_says_who_hung_up_and_any_other_stays_as_it_is(self):
+        hangups = [Cdr(id=1, hangupdirection=code).hangup for code in ("10006", "callee", "10015", "")]
+        assert hangups == [HangupDirection.BUSY, HangupDirection.CALLEE, "10015", ""]
+        assert [type(it) for it in hangups] == [HangupDirection, HangupDirection, str, str]
 
     def test_talk_time_is_a_timedelta(self):
         assert Cdr(id=1, billsec=90).talk_time == timedelta(minutes=1, seconds=30)

@@ -15,7 +15,6 @@ from simulation import DAY
 from infin8_async import CdrQuery, Infin8Session, PermissionDeniedError
 from infin8_async._pull.portions import portions
 from infin8_async.testing import Sandbox
-from infin8_async.testing._calls import dial_seconds
 
 SECOND = timedelta(seconds=1)
 BOUNDS = ("[]", "[)", "(]", "()")
@@ -97,7 +96,11 @@ def test_a_window_of_a_second_is_one_whatever_it_holds():
 
 @pytest.mark.parametrize(("calls", "windows", "counts"), [(50_000, 20, 22), (5_000, 230, 500)])
 def test_a_plan_costs_one_to_three_counts_a_window(calls, windows, counts):
-    platform = Counting(dial_seconds(random.Random(1), cases(1_000_000), 30))
+    chance = random.Random(1)
+    platform = Counting(
+        chance.randrange(30) * 86_400 + int(chance.triangular(6, 22, 11) * 3600)  # busy days, quiet nights
+        for _ in range(cases(1_000_000))
+    )
     plan = platform.plan(window(30 * 86_400), cases(calls))
     assert len(plan) <= windows
     assert platform.asked <= counts

@@ -17,6 +17,7 @@ from infin8_async import (
     CdrQuery,
     CdrStream,
     Credentials,
+    HangupDirection,
     Infin8Session,
     Leg,
     PlatformError,
@@ -24,6 +25,7 @@ from infin8_async import (
     StreamReport,
 )
 from infin8_async.export import to_csv
+from infin8_async.probe import Finding, ProbeReport, probe, rate_test, watch
 from infin8_async.store import AuditReport, CdrStore, SaveResult, SyncReport
 from infin8_async.testing import Sandbox
 
@@ -36,6 +38,7 @@ async def read(session: Infin8Session) -> None:
             assert_type(cdr, Cdr)
             assert_type(cdr.starttime, datetime | None)
             assert_type(cdr.context, CallDirection | str)
+            assert_type(cdr.hangup, HangupDirection | str)
             assert_type(cdr.callmethod, CallMethod | str)
             assert_type(cdr.extra, Mapping[str, object])
             assert_type(cdr.talk_time, timedelta)
@@ -49,6 +52,17 @@ async def read(session: Infin8Session) -> None:
     assert_type(await session.count(CdrQuery.last(timedelta(hours=1), callmethod=CallMethod.DOUBLE)), int)
     assert_type(await session.plan(query, calls=10_000), list[CdrQuery])
     assert_type(await session.page(CdrQuery.day(date(2020, 6, 10)), 2, per_page=50), CdrPage)
+
+
+async def look(session: Infin8Session) -> None:
+    report = await probe(session, query=CdrQuery.last(timedelta(days=1)), most_requests=60, rate=1)
+    assert_type(report, ProbeReport)
+    assert_type(report.findings, Mapping[str, Finding])
+    assert_type(report.findings["order"].value, str)
+    assert_type(report.advice, Sequence[str])
+    assert_type(await rate_test(session, report), ProbeReport)
+    assert_type(await watch(session, report, duration=timedelta(minutes=30)), ProbeReport)
+    assert_type(Sandbox.like(report, calls=500), Sandbox)
 
 
 class Nowhere:
