@@ -82,7 +82,7 @@ def test_an_echo_that_never_changes_is_a_silent_cap():
 
 
 @pytest.mark.parametrize(("count_age", "value"), [(0.0, "agree"), (45.0, "lag")])
-def test_counts_that_lag_are_told_from_those_that_agree_by_new_calls(count_age, value):
+def test_new_calls_show_whether_counts_lag(count_age, value):
     def ring(request):
         if len(sandbox.requests) % 2:
             sandbox.add_call()
