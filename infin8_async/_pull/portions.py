@@ -74,9 +74,11 @@ def _joined(portions: Iterable[_Portion], most: int) -> list[_Portion]:
     joined: list[_Portion] = []
     for portion in portions:
         if joined and joined[-1].calls + portion.calls <= most:
-            before = joined.pop()
-            portion = _Portion(evolve(before.query, endtime=portion.query.endtime), before.calls + portion.calls)  # noqa: PLW2901
-        joined.append(portion)
+            older = joined.pop()
+            query = evolve(older.query, endtime=portion.query.endtime)
+            joined.append(_Portion(query, older.calls + portion.calls))
+        else:
+            joined.append(portion)
     return joined
 
 

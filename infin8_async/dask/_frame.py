@@ -38,13 +38,16 @@ def read_cdrs(
     platform includes. A partition that can't be pulled as a whole fails as a task, with the error that
     `Infin8Session.cdrs` documents, and can be computed again.
 
+        calls = read_cdrs(CdrQuery.last(timedelta(days=30)))
+        calls.groupby(calls.index.dt.hour)["billsec"].sum().compute()
+
     The columns are those of `infin8_async.export.to_arrow`. In every partition, also in an empty one, numbers are
     int64, times are datetime64[ms, UTC+08:00], and all else is string[pyarrow]. Only what is computed is decoded: the
     columns that are given, or those that Dask finds are needed.
 
-    The platform does not document which time of a call it compares with a window; two small windows are read to find
-    out. If it is the dial time, a call without one is given for no window, so it is in no partition. If it is another
-    time, calls are pulled by that time, and then shuffled to the partitions of their dial times:
+    The platform does not document which time of a call it compares with a window; a page and two seconds of calls are
+    read to find out. If it is the dial time, a call without one is given for no window, so it is in no partition. If it
+    is another time, calls are pulled by that time, and then shuffled to the partitions of their dial times:
 
     - Calls that were dialled before the query's window are in the first partition, which begins with 1970.
     - A call without a dial time is indexed by its answer time, or else by its end time.

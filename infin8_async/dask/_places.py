@@ -4,11 +4,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain, count, repeat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from distributed import Lock, Worker
 
 _WAIT: Final = 0.2  # seconds, for one place, before the next one is tried
 
@@ -53,10 +57,17 @@ def _in_a_cluster() -> bool:
 
 
 def _take_on_cluster(name: str, wait: float) -> Callable[[], object] | None:
+    from distributed import get_worker  # noqa: PLC0415  # as above
+
+    lock = _lock_of(get_worker(), name)
+    return lock.release if lock.acquire(timeout=wait) else None
+
+
+@cache  # each lock has a timer in its worker's loop, which nothing ends
+def _lock_of(_: "Worker", name: str) -> "Lock":
     from distributed import Lock  # noqa: PLC0415  # as above
 
-    lock = Lock(name)
-    return lock.release if lock.acquire(timeout=wait) else None
+    return Lock(name)
 
 
 def _take_on_host(name: str, wait: float) -> Callable[[], object] | None:

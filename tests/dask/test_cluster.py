@@ -1,6 +1,7 @@
 """A cluster of two worker processes: nothing is lost or doubled, and the platform is pressed no harder than by one."""
 
 import asyncio
+import gc
 import os
 import runpy
 import signal
@@ -8,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Lock
 from profiles import cases
 
 from infin8_async import CdrQuery, Infin8Session
@@ -38,6 +39,10 @@ async def read(sandbox, **options):
     return await asyncio.to_thread(read_cdrs, MONTH, base_url=sandbox.base_url, **options)
 
 
+def number_of_locks():
+    return sum(isinstance(thing, Lock) for thing in gc.get_objects())
+
+
 async def test_each_call_comes_once_and_the_limits_hold_for_the_whole_cluster(client):
     async with Sandbox(cases(30_000), days=30, latency=0.001) as sandbox:
         frame = await read(sandbox, calls_per_partition=cases(2000), concurrency=4)
@@ -51,9 +56,9 @@ async def test_each_call_comes_once_and_the_limits_hold_for_the_whole_cluster(cl
 
 async def test_partitions_of_one_page_stay_below_the_rate(client):
     async with Sandbox(600, days=30) as sandbox:
-        frame = await read(sandbox, calls_per_partition=50, max_rate=50)
+        frame = await read(sandbox, calls_per_partition=50, max_rate=50, concurrency=2)
         asked = len(sandbox.requests)
-        sandbox.most_in_flight = 0
+        locks = await asyncio.to_thread(client.run, number_of_locks)
         assert len(await asyncio.to_thread(frame["id"].compute)) == 600
         times = [request.at for request in sandbox.requests[asked:]]
         assert len(times) == frame.npartitions >= 10
@@ -61,6 +66,8 @@ async def test_partitions_of_one_page_stay_below_the_rate(client):
         # Two places, each of which is free again a 25th of a second after its last request.
         assert len(times) <= 2 + 50 * (times[-1] - times[0])
         assert all(third - first >= 0.03 for first, third in zip(times, times[2:], strict=False))
+        now = await asyncio.to_thread(client.run, number_of_locks)
+        assert all(now[worker] - locks[worker] <= 2 * 2 for worker in now)  # places and threads, not partitions
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword")  # Dask's own use of pandas

@@ -358,4 +358,4 @@ class TestAsk:
             sandbox.fail(status=status)
             with pytest.raises(ResponseError):
                 await session.ask(DAY, 1, per_page=20)
-            assert (session._transport._pace._interval > 0) == slowed
+            assert (session._connection._transport._pace._interval > 0) == slowed
