@@ -255,7 +255,7 @@ async def test_a_partition_that_cannot_be_whole_fails_and_can_be_computed_again(
 
 @pytest.mark.parametrize(("scheduler", "workers"), [("threads", 6), ("processes", 1)])
 async def test_all_local_schedulers_do_and_this_host_counts_its_partitions(scheduler, workers):
-    async with Sandbox(300, days=3, latency=0.002) as sandbox:
+    async with Sandbox(300, days=3, latency=0.02) as sandbox:
         frame = await read(sandbox, calls_per_partition=20, concurrency=2)
         asked = len(sandbox.requests)
         with dask.config.set(num_workers=workers):
