@@ -1,29 +1,25 @@
 """The session: what is shared by all pulls, and the calls a user makes."""
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from ipaddress import ip_address
 from types import TracebackType
-from typing import Final, Self, TypedDict, Unpack, get_args
+from typing import Self, TypedDict, Unpack, get_args
 
 import aiohttp
-from yarl import URL
 
+from ._connection import Connection
 from ._feed.checkpoint import Checkpoint, FileCheckpoint, Mark
 from ._feed.feed import CdrFeed
 from ._pull.portions import portions
 from ._pull.rows import rows_of
 from ._pull.scan import Scan
 from ._wire.protocol import NoBodyError, PageBytes
-from ._wire.transport import Answer, Tally, Transport
+from ._wire.transport import Answer, Tally
 from .budget import Budget
 from .models import CdrPage, CdrQuery, Credentials, Integrity, RetryPolicy, check_number
 from .stream import CdrStream
-
-log: Final = logging.getLogger("infin8_async")
 
 _BASE_URL = "http://platform.infin8linx.com"
 _RETRY = RetryPolicy()
@@ -99,25 +95,20 @@ class Infin8Session:
         trust_env: bool = False,
     ) -> None:
         check_number("per_page", per_page, least=1, whole=True)
-        check_number("timeout", timeout, above=0)
         if budget is not None and (concurrency is not _CONCURRENCY or max_rate is not None):
             raise ValueError("a budget has a concurrency and a max_rate of its own: give them to Budget(…)")
-        if trust_env and http_session is not None:
-            raise ValueError("trust_env is for the session's own connections: give it to your http_session")
-        self._url = URL(base_url)
-        if self._url.scheme not in ("http", "https") or not self._url.host:
-            raise ValueError(f"base_url must be an http or https address, not {base_url!r}")
         self._credentials = credentials
-        self._budget = budget or Budget(concurrency, max_rate)
         self._per_page = per_page
-        self._timeout = timeout
-        self._retry = retry
-        self._trust_env = trust_env
-        self._callers_http = http_session
-        self._own_http: aiohttp.ClientSession | None = None
-        self._transport: Transport | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+        self._budget = budget or Budget(concurrency, max_rate)
+        self._connection = Connection(
+            credentials,
+            base_url,
+            budget=self._budget,
+            timeout=timeout,
+            retry=retry,
+            http_session=http_session,
+            trust_env=trust_env,
+        )
 
     @classmethod
     def from_env(cls, **options: Unpack[SessionOptions]) -> Self:
@@ -135,9 +126,7 @@ class Infin8Session:
         return cls(Credentials.from_env(), **options)
 
     def __repr__(self) -> str:
-        sent = 0 if self._transport is None else self._transport.requests
-        state = "closed" if self._closed else "not open" if self._transport is None else "open"
-        return f"<Infin8Session {self._url.origin()}: {state}, {sent} requests sent>"
+        return f"<Infin8Session {self._connection}>"
 
     @property
     def credentials(self) -> Credentials:
@@ -170,11 +159,11 @@ class Infin8Session:
         """
         if integrity not in get_args(Integrity):
             raise ValueError(f"integrity is one of {', '.join(get_args(Integrity))}, not {integrity!r}")
-        transport = self._entered()
+        transport = self._connection.transport
         tally = Tally()
 
         def start(window: CdrQuery, number: int, rows: int) -> "asyncio.Task[PageBytes]":
-            self._entered()
+            _ = self._connection.transport  # raises if the session has been closed
             return transport.start(transport.fetch(window, number, rows, tally))
 
         scan = Scan(
@@ -236,14 +225,13 @@ class Infin8Session:
         Raises:
             ValueError: The interval or the lookback is not positive.
         """
-        transport = self._entered()
+        transport = self._connection.transport
         if isinstance(checkpoint, str | os.PathLike):
             checkpoint = FileCheckpoint(checkpoint)
         mark = None if checkpoint is None else Mark(checkpoint, self._credentials, query)
 
         async def wait(pause: Callable[[], Coroutine[object, object, None]]) -> None:
-            self._entered()
-            await transport.wait_for(pause())
+            await self._connection.transport.wait_for(pause())
 
         return CdrFeed(
             query,
@@ -307,7 +295,7 @@ class Infin8Session:
         Raises:
             Infin8Error: The page did not come, or can't be read.
         """
-        transport = self._entered()
+        transport = self._connection.transport
         page, answer = await transport.wait_for(transport.ask(query, number, per_page, https=https))
         rows = await rows_of(page)
         return CdrPage(tuple(await rows.records()), page.page, page.per_page, page.total), answer
@@ -341,7 +329,7 @@ class Infin8Session:
         return await portions(query.until_now(), calls, self.count)
 
     async def _fetch(self, query: CdrQuery, number: int, per_page: int) -> PageBytes:
-        transport = self._entered()
+        transport = self._connection.transport
         _, page = await transport.clock.until_now(
             query, lambda window: transport.wait_for(transport.fetch(window, number, per_page, Tally()))
         )
@@ -354,32 +342,7 @@ class Infin8Session:
         Raises:
             RuntimeError: It was opened before, or *http_session* belongs to another event loop.
         """
-        if self._closed or self._transport is not None:
-            raise RuntimeError(f"this session is {'closed' if self._closed else 'open already'}: make a new one")
-        loop = asyncio.get_running_loop()
-        http = self._callers_http
-        # Its public property warns that it is deprecated. An object that wraps a session may have neither.
-        if getattr(http, "_loop", None) not in (None, loop):
-            raise RuntimeError("http_session belongs to another event loop: make it in the one that uses it")
-        pace = self._budget.pace()
-        if http is None:
-            # No cookies: a PHP service that hands out sessions would answer requests of one session one by one.
-            http = self._own_http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=pace.concurrency),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=self._trust_env,
-            )
-        if self._url.scheme == "http" and not _is_loopback(self._url.host):
-            log.warning("the access key travels in the clear: %s is not https", self._url.origin())
-        self._loop = loop
-        self._transport = Transport(
-            http,
-            self._credentials,
-            self._url,
-            pace=pace,
-            timeout=self._timeout,
-            retry=self._retry,
-        )
+        await self._connection.open()
         return self
 
     async def __aenter__(self) -> Self:
@@ -392,32 +355,4 @@ class Infin8Session:
 
     async def aclose(self) -> None:
         """Cancel every request under way, wait until it has ended, and let go of the connections."""
-        self._closed = True
-        try:
-            if self._transport is not None:
-                await self._transport.aclose()
-        finally:
-            if self._own_http is not None:
-                await self._own_http.close()
-
-    def _entered(self) -> Transport:
-        """
-        The transport, for use at this moment.
-
-        Raises:
-            RuntimeError: The session is not open, or belongs to another event loop.
-        """
-        if self._closed:
-            raise RuntimeError("this session is closed: make a new one")
-        if self._transport is None:
-            raise RuntimeError("this session is not open: use 'async with session:' or 'await session.open()'")
-        if asyncio.get_running_loop() is not self._loop:
-            raise RuntimeError("this session belongs to another event loop: make one for each asyncio.run()")
-        return self._transport
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False
+        await self._connection.aclose()

@@ -23,6 +23,7 @@ LAYERS = (
     ("_wire",),
     ("_pull",),
     ("stream", "budget"),
+    ("_connection",),
     ("session",),
     ("_feed", "follow"),
     ("store", "export", "figures"),

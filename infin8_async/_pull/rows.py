@@ -75,13 +75,17 @@ class Rows:
         Raises:
             ResponseError: Names page, row and field of what can't be read.
         """
-        rows, self._rows = self._rows, ()
         if self._page is None:
-            return list(rows)
-        if any(isinstance(row, Mark) for row in rows[:1]):
+            return list(self._taken())
+        return await _structured(self._taken(), self._page, self._numbers)
+
+    def _taken(self) -> Sequence[Any]:
+        """The rows, all of each, which are let go."""
+        rows, self._rows = self._rows, ()
+        if self._page is not None and any(isinstance(row, Mark) for row in rows[:1]):
             every = self._page.rows()
-            rows = [every[number - 1] for number in self._numbers]
-        return await _structured(rows, self._page, self._numbers)
+            return [every[number - 1] for number in self._numbers]
+        return rows
 
     async def batch(self, schema: "Schema") -> "RecordBatch":
         """
@@ -119,7 +123,9 @@ async def rows_of(page: PageBytes) -> Rows:
     numbers = range(1, len(rows) + 1)
     if all(isinstance(row, Documented) for row in rows[:1]):
         return Rows(rows, page, numbers)
-    return Rows(await _structured(rows, page, numbers))
+    structured = _structured(rows, page, numbers)
+    del rows  # or a traceback that shows local variables would show phone numbers
+    return Rows(await structured)
 
 
 def rows_with_columns(page: PageBytes, schema: "Schema") -> Rows | None:

@@ -183,7 +183,12 @@ class Pace:
             self._rate.refused(used=len(self._starts), least=1 / longest)
         else:
             self._places = max(1.0, self._places / 2)
-        log.info("slower: %d of %d requests at once, %.3f s apart", self._places, self.concurrency, self._interval)
+        log.info(
+            "the platform is in trouble: at most %d of %d requests at once, %.3f s apart",
+            self._places,
+            self.concurrency,
+            self._interval,
+        )
 
     def _pause(self, error: ResponseError, now: float) -> None:
         pause = min(error.retry_after or 0.0, _LONGEST_PAUSE)

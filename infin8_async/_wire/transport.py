@@ -209,22 +209,23 @@ class Transport:
                 )
                 return answer, response.headers
         except TimeoutError as error:
-            detail = f"nothing whole from {self._url.host}:{self._url.port} within {self._timeout:g} s"
+            detail = f"nothing whole from {url.host}:{url.port} within {self._timeout:g} s"
             raise TransportError(detail) from error.with_traceback(None)
         except (aiohttp.ClientError, OSError) as error:
-            detail = masked(self._in_words(error), self._credentials.accesskey)
+            detail = masked(_in_words(error, url), self._credentials.accesskey)
             final = isinstance(error, aiohttp.ClientSSLError)
             # Its frames hold what had come of the body so far, phone numbers and all.
             raise TransportError(detail, transient=not final) from error.with_traceback(None)
 
-    def _in_words(self, error: aiohttp.ClientError | OSError) -> str:
-        """What went wrong, and with which host and port."""
-        if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
-            # In aiohttp's own words there is an `ssl:default`, and the address as Python writes a tuple.
-            cause = error.os_error
-            reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
-            return f"Cannot connect to host {error.host}:{error.port}: {reason}"
-        return f"{self._url.host}:{self._url.port}: {str(error) or type(error).__name__}"
+
+def _in_words(error: aiohttp.ClientError | OSError, url: URL) -> str:
+    """What went wrong, and with which host and port."""
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        # In aiohttp's own words there is an `ssl:default`, and the address as Python writes a tuple.
+        cause = error.os_error
+        reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
+        return f"Cannot connect to host {error.host}:{error.port}: {reason}"
+    return f"{url.host}:{url.port}: {str(error) or type(error).__name__}"
 
 
 def _says_nothing_of_load(error: Infin8Error) -> bool:

@@ -2,7 +2,7 @@
 
 from asyncio import TaskGroup
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +14,8 @@ from .output import explained, say
 from .usage import UsageError
 
 T = TypeVar("T")
+
+_NO_END: Final = 10_000  # columns: no line is as long
 
 
 async def each(ways: Iterable[Access], work: Callable[[Access], Awaitable[T]]) -> dict[str, T | None]:
@@ -54,4 +56,7 @@ def print_accounts(results: Mapping[str, T | None], cells: Callable[[T], Mapping
         table.add_column(heading, justify="right")
     for name, row in rows.items():
         table.add_row(Text(name), *(("failed",) if row is None else row.values()))
-    Console(soft_wrap=True).print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _NO_END  # a program wants one line for each account
+    console.print(table)

@@ -63,13 +63,18 @@ class Tables:
         table = Table(box=None, show_header=first, pad_edge=False, padding=(0, self._gap, 0, 0), header_style="bold")
         for name, width in self._widths.items():
             justify: JustifyMethod = "right" if name in ("id", "duration", "billsec") else "left"
-            heading = f"{zone_name(self._zone)}\n{name}" if name.endswith("time") else name
+            heading = f"{self._zone_within(width)}\n{name}" if name.endswith("time") else name
             table.add_column(Text(heading), width=width, justify=justify, overflow="fold")
         for cdr, row in zip(cdrs, rows, strict=True):
             table.add_row(*(Text(row[name]) for name in self._widths), style="" if cdr.answered else "dim")
         with self._console.capture() as captured:
             self._console.print(table)
         return captured.get().encode(self._console.encoding, "replace")
+
+    def _zone_within(self, width: int) -> str:
+        """The name of the zone: all of it if there is room, else without the continent."""
+        name = zone_name(self._zone)
+        return name if len(name) <= width else name.rpartition("/")[2]
 
     def _text(self, cdr: Cdr, name: str) -> str:
         text = _cell(cdr, name, self._zone)

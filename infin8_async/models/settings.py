@@ -88,8 +88,8 @@ class RetryPolicy:
     server closes a connection as a request is sent, the first retry does not wait.
 
     A `Retry-After` (seconds or a date) is obeyed up to 120 s. If it asks for more, the request fails at once, and so
-    does every request of the session, without being sent, until 120 s of it are left (or of an hour, if it asks for
-    more than that).
+    does every request of the session and of those that share its `Budget`, without being sent, until 120 s of it are
+    left (or of an hour, if it asks for more than that).
 
     Attributes:
         attempts: How often a request is sent at most; 1 means no retry.
@@ -97,7 +97,7 @@ class RetryPolicy:
         wait_initial: The wait before the first retry, in seconds.
 
         wait_max: The longest wait in seconds, apart from a `Retry-After`. It also bounds the time between two requests
-            of a session that was refused because it sent too many.
+            of a session, or of those that share its `Budget`, that was refused because it sent too many.
     """
 
     attempts: int = field(default=5, validator=a_number(1, whole=True))

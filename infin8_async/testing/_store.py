@@ -2,9 +2,9 @@
 
 import sqlite3
 import weakref
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from hashlib import blake2b
 from random import Random
 from typing import Final, Literal
 
@@ -160,5 +160,5 @@ class Store:
 
 
 def _scattered(call: int, salt: int) -> int:
-    """A place for a call in no order."""
-    return zlib.crc32(f"{call} {salt}".encode())
+    """A place for a call in no order. A checksum would not do: its orders for two salts are alike."""
+    return int.from_bytes(blake2b(f"{call} {salt}".encode(), digest_size=6).digest())

@@ -99,9 +99,6 @@ class Sandbox(Served, Faults):
 
     Raises:
         ValueError: A number or a choice that makes no sense.
-
-    Attributes:
-        unreadable: The ids of the calls that it can't encode.
     """
 
     def __init__(
@@ -139,7 +136,6 @@ class Sandbox(Served, Faults):
         self.on_request = on_request
         self.between = between
         self.latency = latency
-        self.unreadable = set(unreadable)
         self._pusher = Pusher(Push(push_to) if isinstance(push_to, str) else push_to, seed) if push_to else None
         self._centre = Centre(
             calls,
@@ -160,7 +156,7 @@ class Sandbox(Served, Faults):
             max_per_page=max_per_page,
             snapshot=snapshot,
             count_age=count_age,
-            unreadable=self.unreadable,
+            unreadable=set(unreadable),
             quirks=quirks,
         )
         self._server = Server(self._answer, quirks, port=port)
@@ -191,6 +187,15 @@ class Sandbox(Served, Faults):
             seed: The seed of everything random.
         """
         return cls(calls, days=days, start=start, seed=seed, **options_like(report))
+
+    @property
+    def unreadable(self) -> set[int]:
+        """The ids of the calls that it can't encode."""
+        return self._service.unreadable
+
+    @unreadable.setter
+    def unreadable(self, ids: Iterable[int]) -> None:
+        self._service.unreadable = set(ids)
 
     def __len__(self) -> int:
         return self._centre.store.count(self._service.select({}))

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import os
 import shlex
 import sys
 from contextlib import asynccontextmanager
 
 import pytest
-from program import BASE, Ran, infin8
+from program import BASE, Ran
 from proxy import proxy
 from terminal import terminal
 
 from infin8_async import Credentials
+from infin8_async.cli.app import run
 from infin8_async.store import CdrStore
 from infin8_async.testing import Sandbox
 
@@ -19,9 +21,22 @@ WINDOW = ("--start", "2020-06-10", "--end", "2020-06-12")
 SECRET = "s3cret"
 
 
-async def command(*arguments: str, **env: str) -> Ran:
-    """Run a command while the sandboxes of this process answer."""
-    return await asyncio.to_thread(infin8, *arguments, env=BASE | env)
+@pytest.fixture
+def command(monkeypatch, capfd, tmp_path):
+    """Runs commands in a thread of this process, so that its loop may serve sandboxes. Starting Python costs more."""
+    for name in os.environ:
+        if name not in BASE:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    async def run_command(*arguments: str, **env: str) -> Ran:
+        with monkeypatch.context() as patch:
+            for name, value in env.items():
+                patch.setenv(name, value)
+            code = await asyncio.to_thread(run, arguments)
+        return Ran(code, *capfd.readouterr())
+
+    return run_command
 
 
 def table(ran: Ran) -> list[list[str]]:
@@ -64,7 +79,7 @@ async def two_accounts(tmp_path, **options):
 # One account
 
 
-async def test_an_account_has_its_key_its_address_and_its_zone(tmp_path):
+async def test_an_account_has_its_key_its_address_and_its_zone(command, tmp_path):
     async with two_accounts(tmp_path) as (mexico, colombia, file):
         one = await command("count", "--day", "2020-06-10", "--account", "mexico", "--config", str(file))
         other = await command("count", "--day", "2020-06-10", "--account", "colombia", INFIN8_CONFIG=str(file))
@@ -75,7 +90,7 @@ async def test_an_account_has_its_key_its_address_and_its_zone(tmp_path):
     assert (one.code, one.err, other.code, other.err) == (0, "", 0, "")
 
 
-async def test_options_win_over_the_account_and_the_account_over_the_environment(tmp_path):
+async def test_options_win_over_the_account_and_the_account_over_the_environment(command, tmp_path):
     async with two_accounts(tmp_path) as (mexico, colombia, file):
         chosen = ("count", "--account", "mexico", "--config", str(file), "--day", "2020-06-10")
         env = {"INFIN8_ZONE": "Asia/Tokyo", "INFIN8_BASE_URL": colombia.base_url, "INFIN8_APPID": "x"}
@@ -88,7 +103,7 @@ async def test_options_win_over_the_account_and_the_account_over_the_environment
     assert (refused.code, refused.err.count("1005")) == (1, 1)
 
 
-async def test_the_file_has_a_place_of_its_own_and_a_key_may_lie_in_the_environment(tmp_path):
+async def test_the_file_has_a_place_of_its_own_and_a_key_may_lie_in_the_environment(command, tmp_path):
     folder = tmp_path / "config" / "infin8"
     folder.mkdir(parents=True)
     async with Sandbox(7) as sandbox:
@@ -102,13 +117,12 @@ async def test_the_file_has_a_place_of_its_own_and_a_key_may_lie_in_the_environm
             "here",
             INFIN8_BASE_URL=sandbox.base_url,
             MY_KEY="sandbox-key",
-            XDG_CONFIG_HOME=str(tmp_path / "config"),
         )
     assert (ran.code, ran.out, ran.err) == (0, "7\n", "")
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
-async def test_files_that_others_can_read_are_warned_about(tmp_path, mode, warned):
+async def test_files_that_others_can_read_are_warned_about(command, tmp_path, mode, warned):
     async with two_accounts(tmp_path) as (_, _, file):
         file.chmod(mode)
         (tmp_path / "key").chmod(mode)
@@ -157,7 +171,7 @@ GOOD = f'appid = "a"\nusername = "u"\naccesskey_env = "{SECRET}"\n'
          ": account m: accesskey_command: it names no program"),
     ],
 )  # fmt: skip
-async def test_a_mistake_names_the_file_the_account_and_the_entry_but_no_value(tmp_path, text, said):
+async def test_a_mistake_names_the_file_the_account_and_the_entry_but_no_value(command, tmp_path, text, said):
     file = tmp_path / "accounts.toml"
     file.write_text(text)
     file.chmod(0o600)
@@ -182,7 +196,7 @@ async def test_a_mistake_names_the_file_the_account_and_the_entry_but_no_value(t
         (("sync", "calls.db", "--account", "all"), "sqlite:///"),
     ],
 )
-async def test_wrong_use(tmp_path, arguments, said):
+async def test_wrong_use(command, tmp_path, arguments, said):
     async with two_accounts(tmp_path) as (_, _, file):
         env = {} if "--config" in arguments else {"INFIN8_CONFIG": str(file)}
         ran = await command(*(text.format(file=file) for text in arguments), **env)
@@ -190,7 +204,7 @@ async def test_wrong_use(tmp_path, arguments, said):
     assert said.format(file=file) in ran.err
 
 
-async def test_a_file_that_is_not_there(tmp_path):
+async def test_a_file_that_is_not_there(command, tmp_path):
     ran = await command("count", "--account", "all", "--config", str(tmp_path / "none.toml"))
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert f"{tmp_path / 'none.toml'} can't be read: No such file" in ran.err
@@ -199,7 +213,7 @@ async def test_a_file_that_is_not_there(tmp_path):
 # All accounts
 
 
-async def test_all_accounts_are_one_table_with_a_line_each(tmp_path):
+async def test_all_accounts_are_one_table_with_a_line_each(command, tmp_path):
     url = f"sqlite:///{tmp_path / 'calls.db'}"
     async with two_accounts(tmp_path) as (mexico, colombia, file):
         # In Mexico the window begins and ends 13 hours later, but its first sandbox has no calls after 12 June.
@@ -226,7 +240,7 @@ async def test_all_accounts_are_one_table_with_a_line_each(tmp_path):
     assert one.out.startswith(f"{numbers[1]} calls from a database")
 
 
-async def test_an_account_that_fails_does_not_stop_the_others_and_is_1(tmp_path):
+async def test_an_account_that_fails_does_not_stop_the_others_and_is_1(command, tmp_path):
     url = f"sqlite:///{tmp_path / 'calls.db'}"
     async with two_accounts(tmp_path) as (mexico, _, file):
         env = {"INFIN8_CONFIG": str(file)}
@@ -247,7 +261,7 @@ async def test_an_account_that_fails_does_not_stop_the_others_and_is_1(tmp_path)
         assert json.loads(documents.out)["colombia"] is None
 
 
-async def test_all_accounts_together_stay_within_one_rate_and_each_is_whole(tmp_path):
+async def test_all_accounts_together_stay_within_one_rate_and_each_is_whole(command, tmp_path):
     rate = 20
     url = f"sqlite:///{tmp_path / 'calls.db'}"
     begin = asyncio.get_running_loop().time()
@@ -277,7 +291,7 @@ async def test_a_terminal_shows_the_days_of_all_accounts_together_and_then_the_t
 # Proxies
 
 
-async def test_proxies_of_the_environment_are_used_but_never_for_a_sandbox():
+async def test_proxies_of_the_environment_are_used_but_never_for_a_sandbox(command):
     async with Sandbox(7) as sandbox, proxy(platform_example=int(sandbox.base_url.rpartition(":")[2])) as way:
         env = {
             "HTTP_PROXY": way.url,

@@ -4,14 +4,16 @@ import csv
 import gzip
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pytest
 from program import DAY, Ran, against, names
 from rich.console import Console
 
-from infin8_async import Cdr
+from infin8_async import BEIJING, Cdr
 from infin8_async.cli.output import Tables
 from infin8_async.testing import Sandbox
 
@@ -131,6 +133,15 @@ class TestTables:
         _, heading, row = Tables(Console(width=40), columns).lines([call]).decode().splitlines()
         assert heading.split() == columns
         assert row.split() == ["m" * 40, '{"mood":', '"\\u001b[2J"}', "7"]
+
+    @pytest.mark.parametrize(("columns", "zone"), [(40, "Mexico_City"), (80, "America/Mexico_City")])
+    def test_the_zone_above_the_times_is_one_line(self, columns: int, zone: str):
+        call = Cdr(id=7, starttime=datetime(2020, 6, 10, 9, 30, tzinfo=BEIJING))
+        table = Tables(Console(width=columns), zone=ZoneInfo("America/Mexico_City")).lines([call]).decode()
+        above, heading, row = table.splitlines()
+        assert above.strip() == zone
+        assert "starttime" in heading
+        assert "06-09 20:30" in row
 
     def test_no_calls_are_no_table(self):
         assert Tables(Console(width=40)).lines([]) == b""

@@ -7,7 +7,7 @@ import pytest
 import stamina
 from program import BASE, PATIENCE, started
 
-from infin8_async import TransportError
+from infin8_async import BEIJING, TransportError
 from infin8_async.cli.log import listening
 
 LOG = logging.getLogger("infin8_async")
@@ -28,7 +28,7 @@ def retry(page: int, module: str = "transport") -> None:
 
 
 def test_an_outage_of_many_requests_is_one_line(capsys):
-    with listening(verbose=False, timed=False):
+    with listening(verbose=False):
         for page in range(1, 9):
             retry(page)
         LOG.info("poll %d: %s", 1, "nothing new")
@@ -37,7 +37,7 @@ def test_an_outage_of_many_requests_is_one_line(capsys):
 
 
 def test_verbose_says_everything_and_a_follower_says_when(capsys):
-    with listening(verbose=True, timed=True):
+    with listening(verbose=True, timed=BEIJING):
         for page in (1, 2):
             retry(page)
         LOG.info("poll %d: %s", 1, "nothing new")
@@ -49,21 +49,21 @@ def test_verbose_says_everything_and_a_follower_says_when(capsys):
 
 
 def test_what_fails_again_and_again_is_said_each_time(capsys):
-    with listening(verbose=False, timed=False):
+    with listening(verbose=False):
         for _ in range(2):
             LOG.warning("a poll for new calls failed, the next one comes in %s: %s", "0:01:00", "reset")
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
 def test_afterwards_nothing_is_said_any_more(capsys):
-    with listening(verbose=True, timed=False):
+    with listening(verbose=True):
         pass
     LOG.warning("late")
     assert capsys.readouterr().err == ""
 
 
 def test_stamina_prints_nothing_of_its_own():
-    with listening(verbose=False, timed=False):
+    with listening(verbose=False):
         assert stamina.instrumentation.get_on_retry_hooks() == ()
 
 

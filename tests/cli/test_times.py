@@ -12,6 +12,7 @@ from program import BASE, against, infin8
 from rich.console import Console
 
 from infin8_async import BEIJING, Cdr
+from infin8_async.cli.calls import Calls
 from infin8_async.cli.output import Tables, call_lines
 from infin8_async.cli.times import period, zone_of
 from infin8_async.testing import Sandbox
@@ -113,25 +114,28 @@ def test_wrong_use(arguments, env, said):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "window"),
+    ("options", "window"),
     [
-        (("--day", "2026-03-08"), ("2026-03-08 13:00:00", "2026-03-09 11:59:59")),
-        (("--start", "2026-03-08", "--end", "2026-03-09"), ("2026-03-08 13:00:00", "2026-03-10 11:59:59")),
-        (("--start", "2026-03-08T09:30", "--end", "2026-03-09 09:30:15"),
-         ("2026-03-08 21:30:00", "2026-03-09 21:30:15")),
-        (("--start", "2026-03-08T09:30:00+08:00", "--end", "2026-03-08T09:30:00Z"),
+        ({"day": "2026-03-08"}, ("2026-03-08 13:00:00", "2026-03-09 11:59:59")),
+        ({"start": "2026-03-08", "end": "2026-03-09"}, ("2026-03-08 13:00:00", "2026-03-10 11:59:59")),
+        ({"start": "2026-03-08T09:30", "end": "2026-03-09 09:30:15"}, ("2026-03-08 21:30:00", "2026-03-09 21:30:15")),
+        ({"start": "2026-03-08T09:30:00+08:00", "end": "2026-03-08T09:30:00Z"},
          ("2026-03-08 09:30:00", "2026-03-08 17:30:00")),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("way", ["option", "environment"])
-async def test_windows_are_given_in_the_zone(arguments, window, way):
-    zone = "America/New_York"
+def test_windows_are_given_in_the_zone(options, window):
+    calls = Calls(**options)
+    expected = tuple(datetime.fromisoformat(time).replace(tzinfo=BEIJING) for time in window)
+    assert calls.query(NEW_YORK).ends == calls.following(timedelta(), NEW_YORK).ends == expected
+
+
+async def test_the_zone_is_that_of_the_option_or_of_the_environment():
     async with Sandbox(0) as sandbox:
-        chosen, around = (("--zone", zone), "Asia/Tokyo") if way == "option" else ((), zone)
-        ran = await against(sandbox, "count", *arguments, *chosen, INFIN8_ZONE=around)
-        assert (ran.code, ran.err) == (0, "")
-        (request,) = sandbox.requests
-    assert (request.form["starttime"], request.form["endtime"]) == window
+        for options, around in ((("--zone", "America/New_York"), "Asia/Tokyo"), ((), "America/New_York")):
+            ran = await against(sandbox, "count", "--day", "2026-03-08", *options, INFIN8_ZONE=around)
+            assert (ran.code, ran.err) == (0, "")
+        windows = [(request.form["starttime"], request.form["endtime"]) for request in sandbox.requests]
+    assert windows == [("2026-03-08 13:00:00", "2026-03-09 11:59:59")] * 2
 
 
 def test_times_are_shown_in_the_zone_under_its_name():

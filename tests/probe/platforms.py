@@ -34,7 +34,7 @@ BEHAVIOURS: Mapping[str, Sequence[object]] = {
 """Each finding that does not need new calls, and the values that it can have."""
 
 
-class Told:
+class Reported:
     """A report with these values, as `Sandbox.like` reads it."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
@@ -48,7 +48,7 @@ class Value:
 
 def sandbox_like(values: Mapping[str, object], *, seed: int = 0, calls: int = 240) -> Sandbox:
     """A sandbox that behaves so, with calls of which some tie, and whose ids follow none of their times."""
-    return filled(Sandbox.like(Told(values), 0, seed=seed), seed, calls)
+    return filled(Sandbox.like(Reported(values), 0, seed=seed), seed, calls)
 
 
 def filled(sandbox: Sandbox, seed: int = 0, calls: int = 240) -> Sandbox:

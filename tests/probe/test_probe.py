@@ -65,7 +65,8 @@ def test_each_behaviour_is_named_whatever_it_comes_with(values):
 def test_a_sandbox_like_a_report_gets_the_same_report(values):
     first = run(probed(sandbox_like(values)))
     again = run(probed(filled(Sandbox.like(first, 0))))
-    assert differences(again, {name: {it.value} for name, it in first.findings.items()}) == {}
+    # What was not found out is as usual there, and may show.
+    assert differences(again, {name: {it.value} for name, it in first.findings.items() if it.found}) == {}
 
 
 async def test_a_page_without_a_cap_is_none_seen():
@@ -82,7 +83,7 @@ def test_an_echo_that_never_changes_is_a_silent_cap():
 
 
 @pytest.mark.parametrize(("count_age", "value"), [(0.0, "agree"), (45.0, "lag")])
-def test_counts_that_lag_are_told_from_those_that_agree_by_new_calls(count_age, value):
+def test_new_calls_show_whether_counts_lag(count_age, value):
     def ring(request):
         if len(sandbox.requests) % 2:
             sandbox.add_call()
@@ -357,4 +358,4 @@ class TestAsk:
             sandbox.fail(status=status)
             with pytest.raises(ResponseError):
                 await session.ask(DAY, 1, per_page=20)
-            assert (session._transport._pace._interval > 0) == slowed
+            assert (session._connection._transport._pace._interval > 0) == slowed

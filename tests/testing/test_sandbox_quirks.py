@@ -120,7 +120,7 @@ async def test_its_clock_may_be_wrong():
         assert abs(parsedate_to_datetime(headers["Date"]).timestamp() + 3600 - time.time()) < 60
 
 
-def test_it_works_on_so_many_requests_at_once_and_takes_so_many_in_a_second():
+def test_workers_and_the_rate_limit_hold():
     async def main():
         async with Sandbox(1, latency=1.0, quirks=Quirks(workers=2)) as sandbox:
             start = asyncio.get_running_loop().time()

@@ -32,9 +32,9 @@ def session_of(sandbox: Sandbox, **options) -> Infin8Session:
 
 
 def nothing_left(session: Infin8Session, sandbox: Sandbox) -> bool:
-    pace = session._transport._pace
+    pace = session._connection._transport._pace
     idle = pace._in_flight == 0 and not pace._line.locked()
-    return idle and not session._transport._tasks and session._own_http.closed
+    return idle and not session._connection._transport._tasks and session._connection._own_http.closed
 
 
 async def settled(sandbox: Sandbox) -> None:
@@ -121,7 +121,7 @@ async def test_a_pull_can_be_cancelled_at_any_step_and_leaves_nothing():
                 assert result == [60]
                 break
             assert isinstance(result[0], asyncio.CancelledError) or result == [60]
-            assert session._transport is None or nothing_left(session, sandbox)
+            assert session._connection._transport is None or nothing_left(session, sandbox)
             assert not [task for task in asyncio.all_tasks() if "fetch" in repr(task)]
         assert step > 20
         await settled(sandbox)
@@ -136,8 +136,8 @@ async def test_a_stream_cancelled_at_any_step_leaves_its_session_usable():
             finished = task.done()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            assert not session._transport._tasks
-            assert session._transport._pace._in_flight == 0
+            assert not session._connection._transport._tasks
+            assert session._connection._transport._pace._in_flight == 0
             if finished:
                 break
         assert await session.count(DAY) == 60
@@ -295,7 +295,7 @@ async def test_neither_key_nor_number_is_in_what_a_crash_reporter_shows(infin8_s
     infin8_sandbox.fail(None, **fault)
     query = CdrQuery.day(date(2020, 6, 10), callnumber="13812345678")
     async with session_of(infin8_sandbox, retry=RetryPolicy(2, 0, 0)) as session:
-        for use in (session.cdrs(query).collect(), session.page(query)):
+        for use in (session.cdrs(query).collect(), anext(session.cdrs(query).arrow()), session.page(query)):
             with pytest.raises(Infin8Error) as caught:
                 await use
             everything = shown(caught.value) + caplog.text + repr(caught.value)
@@ -311,10 +311,10 @@ async def test_each_request_retry_and_slow_down_is_one_line_in_the_log(infin8_sa
     lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "infin8_async"]
     assert lines == [
         ("DEBUG", "page 1: HTTP 503, 0 bytes"),
-        ("INFO", "slower: 4 of 8 requests at once, 0.000 s apart"),
+        ("INFO", "the platform is in trouble: at most 4 of 8 requests at once, 0.000 s apart"),
         ("WARNING", "page 1: try 2 of 5, after: unexpected answer (HTTP 503, page 1): Service Unavailable"),
         ("DEBUG", "page 1: HTTP 503, 0 bytes"),
-        ("INFO", "slower: 2 of 8 requests at once, 0.000 s apart"),
+        ("INFO", "the platform is in trouble: at most 2 of 8 requests at once, 0.000 s apart"),
         ("WARNING", "page 1: try 3 of 5, after: unexpected answer (HTTP 503, page 1): Service Unavailable"),
         lines[-1],
     ]
