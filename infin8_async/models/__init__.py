@@ -1,16 +1,14 @@
 """What the library speaks of: credentials, a query, a call detail record, a page of records."""
 
 from ._checks import check_number
+from .codes import CallDirection, CallMethod, HangupDirection
 from .query import CdrQuery, Direction, Filters, Integrity, Method, window_text
 from .record import (
     BEIJING,
     FIELDS,
-    CallDirection,
-    CallMethod,
     Cdr,
     CdrPage,
     Draft,
-    HangupDirection,
     Leg,
     by_name,
     masked,

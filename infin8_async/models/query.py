@@ -8,7 +8,8 @@ from typing import Literal, Self, TypedDict, TypeVar, Unpack
 from attrs import asdict, evolve, field, frozen, validators
 
 from ._checks import a_text
-from .record import BEIJING, CallDirection, CallMethod, masked, platform_text
+from .codes import CallDirection, CallMethod
+from .record import BEIJING, masked, platform_text
 
 Integrity = Literal["repair", "raise", "off"]
 """What a pull does if rows moved between pages while they were read; see `Infin8Session.cdrs`."""
