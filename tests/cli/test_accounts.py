@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import re
 import shlex
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from program import BASE, Ran
@@ -13,12 +15,14 @@ from proxy import proxy
 from terminal import terminal
 
 from infin8_async import Credentials
+from infin8_async.cli.accounts import read_accounts
 from infin8_async.cli.app import run
 from infin8_async.store import CdrStore
 from infin8_async.testing import Sandbox
 
 WINDOW = ("--start", "2020-06-10", "--end", "2020-06-12")
 SECRET = "s3cret"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -309,3 +313,12 @@ async def test_proxies_of_the_environment_are_used_but_never_for_a_sandbox(comma
     assert (ran.code, ran.out, asked) == (0, "7\n", 1)
     assert (passed_by.code, passed_by.out, own.code) == (0, "7\n", 0)
     assert len(way.asked) == asked
+
+
+def test_the_file_in_the_documentation_is_one(tmp_path):
+    [text] = re.findall(r"```toml\n(.*?)```", (ROOT / "examples" / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    file = tmp_path / "accounts.toml"
+    file.write_text(text, encoding="utf-8")
+    accounts = read_accounts(file)
+    assert list(accounts) == ["mexico"]
+    assert str(accounts["mexico"].zone) == "America/Mexico_City"

@@ -57,17 +57,21 @@ async def test_each_python_block_of_the_readme_runs(environment, code, tmp_path)
     assert output
 
 
+def anchors(document: Path) -> set[str]:
+    """The headings of a document, as links name them."""
+    headings = re.findall(r"(?m)^#+ (.*)$", document.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_the_contents_and_all_other_links_of_the_documents_lead_somewhere():
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"):
-        text = document.read_text(encoding="utf-8")
-        headings = {
-            re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"(?m)^#+ (.*)$", text)
-        }
-        for target in re.findall(r"\]\(([^)]+)\)", text):
-            if target.startswith("#"):
-                assert target[1:] in headings
-            elif not target.startswith("https://"):
-                assert (document.parent / target).exists()
+        for target in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
+            if target.startswith("https://"):
+                continue
+            path, _, anchor = target.partition("#")
+            file = document.parent / path if path else document
+            assert file.exists()
+            assert not anchor or anchor in anchors(file), target
 
 
 def test_the_page_of_the_examples_names_each_of_them():
