@@ -33,7 +33,7 @@ def session_of(sandbox: Sandbox, **options) -> Infin8Session:
 
 def nothing_left(session: Infin8Session, sandbox: Sandbox) -> bool:
     pace = session._connection._transport._pace
-    idle = pace._in_flight == 0 and not pace._line.locked()
+    idle = pace._in_flight == 0 and not pace._heads
     return idle and not session._connection._transport._tasks and session._connection._own_http.closed
 
 
