@@ -32,9 +32,9 @@ def session_of(sandbox: Sandbox, **options) -> Infin8Session:
 
 
 def nothing_left(session: Infin8Session, sandbox: Sandbox) -> bool:
-    pace = session._connection._transport._pace
-    idle = pace._in_flight == 0 and not pace._heads
-    return idle and not session._connection._transport._tasks and session._connection._own_http.closed
+    transport = session._connection._transport
+    idle = transport._pace._in_flight == 0 and not transport._pace._heads and not transport._line.head.locked()
+    return idle and not transport._tasks and session._connection._own_http.closed
 
 
 async def settled(sandbox: Sandbox) -> None:
