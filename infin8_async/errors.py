@@ -2,6 +2,8 @@
 
 from attrs import define
 
+# None has slots: what pickles errors on their way through a Dask cluster keeps their `__dict__` and nothing else.
+
 
 class Infin8Error(Exception):
     """
@@ -17,7 +19,7 @@ class Infin8Error(Exception):
     transient: bool = False
 
 
-@define
+@define(slots=False)
 class TransportError(Infin8Error):
     """
     No complete HTTP answer came: no connection, a reset, a timeout, a body cut short.
@@ -35,7 +37,7 @@ class TransportError(Infin8Error):
         return f"no complete answer from the platform: {self.detail}"
 
 
-@define
+@define(slots=False)
 class ResponseError(Infin8Error):
     """
     The answer is not what the platform documents.
@@ -63,7 +65,7 @@ class ResponseError(Infin8Error):
         return f"unexpected answer (HTTP {self.status}{where}): {self.detail}"
 
 
-@define
+@define(slots=False)
 class UnreadableRowsError(ResponseError):
     """
     The platform gives no JSON for some rows, such as an empty body for a name in a wrong encoding.
@@ -80,7 +82,7 @@ class UnreadableRowsError(ResponseError):
     transient: bool = True
 
 
-@define
+@define(slots=False)
 class PlatformError(Infin8Error):
     """
     The platform's own refusal.
@@ -120,7 +122,7 @@ class NumberFormatError(PlatformError):
     """Code 1008: a number in the query is in the wrong format."""
 
 
-@define
+@define(slots=False)
 class IncompleteResultError(Infin8Error):
     """
     Rows moved while they were read, and not all of them could be found again.
@@ -148,7 +150,7 @@ class CheckpointError(Infin8Error, ValueError):
     """
 
 
-@define
+@define(slots=False)
 class StoreError(Infin8Error):
     """
     A database refused, or could not be reached. The transaction has been rolled back.

@@ -3,9 +3,12 @@
 import asyncio
 import random
 import selectors
-from collections.abc import Coroutine
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from inspect import signature
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -39,6 +42,19 @@ def run(coroutine: Coroutine[object, object, T]) -> T:
     random.seed(0)
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(coroutine)
+
+
+def simulated(test: Callable[P, Coroutine[object, object, None]]) -> Callable[P, None]:
+    """Have a test that is a coroutine function run by `run`."""
+
+    @wraps(test)
+    def runs(*args: P.args, **kwargs: P.kwargs) -> None:
+        run(test(*args, **kwargs))
+
+    # pytest-asyncio asks what is wrapped.
+    del runs.__wrapped__
+    runs.__signature__ = signature(test)
+    return runs
 
 
 def is_simulated(loop: asyncio.AbstractEventLoop) -> bool:

@@ -1,3 +1,4 @@
+import io
 import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.pretty import pretty_repr
+from tblib.pickling_support import pickle_exception
 
 import infin8_async
 from infin8_async import (
@@ -23,6 +25,7 @@ from infin8_async import (
     RetryPolicy,
     SystemFailureError,
     TransportError,
+    UnreadableRowsError,
 )
 
 START, END = "2020-06-10 00:00:00", "2020-06-11 00:00:00"
@@ -271,6 +274,18 @@ def test_errors_pickle_with_their_facts_and_share_the_root(error):
     assert str(copy) == str(error)
     assert copy.args == error.args
     assert copy.transient == error.transient
+
+
+def test_errors_come_through_a_dask_cluster_with_their_facts():
+    class DasksPickler(pickle.Pickler):
+        def reducer_override(self, value):
+            return pickle_exception(value) if isinstance(value, Exception) else NotImplemented
+
+    error = UnreadableRowsError(200, 3, "the call in place 7", rows=1)
+    written = io.BytesIO()
+    DasksPickler(written).dump(error)
+    copy = pickle.loads(written.getvalue())
+    assert (type(copy), str(copy), vars(copy)) == (UnreadableRowsError, str(error), vars(error))
 
 
 def test_every_public_name_is_there_and_sorted():

@@ -67,7 +67,7 @@ class TestClosedConnections:
             async with asyncio.timeout(10), Infin8Session(CREDENTIALS, base_url=url, retry=PATIENT) as session:
                 await session.count(DAY)
                 tally = Tally()
-                await session._transport.fetch(DAY, 1, 1, tally)
+                await session._connection._transport.fetch(DAY, 1, 1, tally)
                 assert (tally.requests, tally.retries) == (2, 1)
 
     async def test_they_are_no_sign_of_trouble(self):
@@ -75,16 +75,16 @@ class TestClosedConnections:
             async with asyncio.timeout(10), Infin8Session(CREDENTIALS, base_url=url, retry=PATIENT) as session:
                 for _ in range(4):
                     await asyncio.gather(*(session.count(DAY) for _ in range(8)))
-                assert session._transport._pace._places == 8
+                assert session._connection._transport._pace._places == 8
 
     async def test_a_server_that_closes_every_one_is_in_trouble(self):
         async with server(lambda connection, request: None) as url:
             async with Infin8Session(CREDENTIALS, base_url=url, retry=RetryPolicy(3, 0, 0)) as session:
                 tally = Tally()
                 with pytest.raises(TransportError):
-                    await session._transport.fetch(DAY, 1, 1, tally)
+                    await session._connection._transport.fetch(DAY, 1, 1, tally)
                 assert (tally.requests, tally.retries) == (3, 2)
-                assert session._transport._pace._places < 8
+                assert session._connection._transport._pace._places < 8
 
     async def test_without_retries_it_is_an_error(self):
         async with server(lambda connection, request: None) as url:
