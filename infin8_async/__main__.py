@@ -29,7 +29,7 @@ def main() -> int:
     try:
         return _run()
     except KeyboardInterrupt:
-        print(f"infin8: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)  # noqa: T201
+        print(f"infin8: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)  # noqa: T201  # the program's own output
         return TERMINATED if terminated else INTERRUPTED
 
 
@@ -38,7 +38,7 @@ def _run() -> int:
         with requires("cli", "cyclopts", "platformdirs", "rich", what="the command line needs"):
             from .cli.app import run  # noqa: PLC0415  # the bare install is the client alone
     except MissingExtraError as error:
-        print(f"infin8: {error}", file=sys.stderr)  # noqa: T201
+        print(f"infin8: {error}", file=sys.stderr)  # noqa: T201  # the program's own output
         return USAGE
     return run()
 

@@ -11,7 +11,7 @@ from ._extras import requires
 from .models import FIELDS, Cdr
 
 if TYPE_CHECKING:
-    from pyarrow import Array, Field, RecordBatch, Schema  # type: ignore[import-untyped]
+    from pyarrow import Array, Field, RecordBatch, Schema
 
 
 def arrow() -> Any:  # noqa: ANN401  # pyarrow has no types
@@ -22,9 +22,9 @@ def arrow() -> Any:  # noqa: ANN401  # pyarrow has no types
         ImportError: It is not installed. The message says what to install.
     """
     with requires("arrow", "pyarrow", what="Arrow and Parquet need"):
-        import pyarrow.compute  # type: ignore[import-untyped]  # noqa: PLC0415  # it is optional, and slow to import
-        import pyarrow.json  # type: ignore[import-untyped]  # noqa: PLC0415
-        import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: PLC0415
+        import pyarrow.compute  # noqa: PLC0415  # it is optional, and slow to import
+        import pyarrow.json  # noqa: PLC0415  # as above
+        import pyarrow.parquet  # noqa: PLC0415  # as above
     return pyarrow
 
 

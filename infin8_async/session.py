@@ -26,7 +26,7 @@ _RETRY = RetryPolicy()
 
 
 class _Default(int):
-    """A default that can be told from the same number when a caller gives it."""
+    """A default that differs from the same number given by a caller."""
 
 
 _CONCURRENCY = _Default(8)

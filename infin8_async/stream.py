@@ -17,7 +17,7 @@ from ._wire.transport import Tally
 from .models import Cdr, CdrPage, window_text
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch, Schema  # type: ignore[import-untyped]
+    from pyarrow import RecordBatch, Schema
 
 _Page = TypeVar("_Page", bound=Sized)
 

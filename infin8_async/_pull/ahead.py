@@ -20,7 +20,7 @@ _COLUMNS_AHEAD: Final = 2  # pages of which columns are made while the reader ha
 _COUNT: Final = 0  # in place of a page's number
 
 if TYPE_CHECKING:
-    from pyarrow import Schema  # type: ignore[import-untyped]
+    from pyarrow import Schema
 
 Start = Callable[[CdrQuery, int, int], "asyncio.Task[PageBytes]"]
 """Begins to fetch one page of a query, of that many rows."""

@@ -14,7 +14,7 @@ from ..errors import ResponseError
 from ..models import BEIJING, Cdr, platform_text
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch, Schema  # type: ignore[import-untyped]
+    from pyarrow import RecordBatch, Schema
 
 _PORTION: Final = 100  # rows structured before the host's loop gets its turn: about half a millisecond of work
 

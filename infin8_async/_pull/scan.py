@@ -20,7 +20,7 @@ from .salvage import Place, loss
 from .window import Window
 
 if TYPE_CHECKING:
-    from pyarrow import Schema  # type: ignore[import-untyped]
+    from pyarrow import Schema
 
 _MOST_PARTS: Final = 64  # of one division; a part that is still deep is divided again when its turn comes
 _MOST_INCOMPLETE: Final = 3  # parts that can't be made whole, before the pull gives up

@@ -14,7 +14,7 @@ from .._arrow import arrow
 from .values import TIME_LENGTH, ZERO_TIME
 
 if TYPE_CHECKING:
-    from pyarrow import Array, Field, RecordBatch, Schema  # type: ignore[import-untyped]
+    from pyarrow import Array, Field, RecordBatch, Schema
 
 _BEIJING: Final = 8 * 3_600_000  # milliseconds that its clocks are ahead of UTC
 _YEAR_1: Final = -62_135_596_800_000  # when it begins; Python's calendar has no earlier year

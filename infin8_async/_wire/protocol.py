@@ -22,7 +22,7 @@ from .decoding import decode_rows
 from .retries import retry_after, worth_another_try
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch, Schema  # type: ignore[import-untyped]
+    from pyarrow import RecordBatch, Schema
 
 PATH: Final = "api/cdrs"
 LARGEST_BODY: Final = 64 * 2**20

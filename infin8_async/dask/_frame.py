@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 import dask.dataframe as dd
-import pandas as pd  # type: ignore[import-untyped]  # its types are a package of their own
+import pandas as pd
 
 from ..models import BEIJING, CdrQuery, Credentials, check_number
 from ..session import Infin8Session, SessionOptions

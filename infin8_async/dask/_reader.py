@@ -9,9 +9,9 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-import pandas as pd  # type: ignore[import-untyped]  # its types are a package of their own
-import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
-import pyarrow.compute as pc  # type: ignore[import-untyped]  # as above
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from attrs import field, frozen
 
 from .._arrow import call_schema

@@ -10,7 +10,7 @@ from ..models import Cdr
 from .writing import batches_of, finished
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch, Table  # type: ignore[import-untyped]
+    from pyarrow import RecordBatch, Table
 
 
 async def to_arrow(cdrs: AsyncIterable[Cdr]) -> "Table":

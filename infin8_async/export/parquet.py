@@ -10,7 +10,7 @@ from ..models import Cdr
 from .writing import Batch, Write, written
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch  # type: ignore[import-untyped]
+    from pyarrow import RecordBatch
 
 # Every row group costs something: a dictionary and statistics for each column, and an entry in the footer, which stays
 # in memory until the end. With groups as small as a page, a file is several times larger and slow to open. With groups

@@ -4,16 +4,15 @@ from array import array
 from collections.abc import Mapping
 from typing import Any, Final
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..models import CallDirection, CallMethod
 from ._callbacks import MOST_DIGITS, NOBODY, packed
 from ._hours import QUARTER
 from ._sums import LONGEST_TALK, Sums
 
-# pyarrow has no types.
-# ruff: noqa: ANN401
+# ruff: noqa: ANN401  # pyarrow has no types
 
 _SECONDS: Final = pa.timestamp("s", "UTC")
 _TYPES: Final[Mapping[str, Any]] = {

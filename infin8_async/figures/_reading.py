@@ -19,7 +19,7 @@ from ._hours import Hours
 from ._sums import Settings, Sums
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch, Table  # type: ignore[import-untyped]
+    from pyarrow import RecordBatch, Table
 
 _PORTION: Final = 250  # calls counted before the host's loop gets its turn: less than a millisecond of work
 _ENOUGH: Final = 50  # calls of a group that are worth counting at once

@@ -45,7 +45,7 @@ class Changes:
         # A change is twice its second, and 1 more if it is a beginning. Sorted, ends come before beginnings.
         self.pending = array("q")
         self.days: dict[int, array[int]] = {}  # with the second of the day
-        self.busy: dict[int, array[int]] = {}  # days with so many changes that one number a second takes less room
+        self.busy: dict[int, array[int]] = {}  # days on which one number a second takes less room
 
     def add(self, starts: Iterable[int], ends: Iterable[int]) -> None:
         """Add calls that talked from one second up to another."""

@@ -40,7 +40,7 @@ def dial_seconds(chance: Random, calls: int, begin: int, end: int) -> list[int]:
 
 
 def _seconds_of(hour: int, until: int) -> int:
-    """How many seconds belong to this hour of the day, on all days from a midnight until so many seconds later."""
+    """How many seconds belong to this hour of the day, on all days from a midnight until *until* seconds later."""
     days, second = divmod(until, 86_400)
     return days * 3600 + min(max(second - hour * 3600, 0), 3600)
 

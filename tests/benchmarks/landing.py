@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import asyncmy
-import asyncpg  # type: ignore[import-untyped]  # it has no types
+import asyncpg
 from attrs import evolve
 from sqlalchemy import make_url
 

@@ -55,7 +55,7 @@ async def pull(
 
         shape: In which form.
 
-        limit: Stop after so many calls.
+        limit: Stop after this number of calls.
 
         spreadsheet: Write a CSV that Excel and LibreOffice open as it is meant: Chinese is readable, phone numbers keep
             their zeros, times are times, and no text is run as a formula.

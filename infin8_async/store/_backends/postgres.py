@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-import asyncpg  # type: ignore[import-untyped]  # it has no types
+import asyncpg
 from sqlalchemy import URL, delete, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
