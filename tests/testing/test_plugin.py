@@ -1,6 +1,7 @@
 """The pytest plugin, in test runs of their own: with any of the plugins that run asynchronous tests, and with none."""
 
 import pytest
+from profiles import some
 
 # What pytest-asyncio says to all who do not configure it is not about the fixture.
 STRICT = ("-W", "error", "-W", 'ignore:The configuration option "asyncio_default_fixture_loop_scope" is unset')
@@ -88,12 +89,15 @@ def test_a_pytest_asyncio_that_is_too_old_breaks_no_run_and_is_named_where_the_f
 
 @pytest.mark.parametrize(
     ("mode", "mark"),
-    [
-        ("auto", ""),
-        ("strict", "@pytest.mark.asyncio"),
-        ("strict", "@pytest.mark.asyncio(loop_scope='module')"),
-        ("strict", "@pytest.mark.asyncio(loop_scope='session')"),
-    ],
+    some(
+        [
+            ("auto", ""),
+            ("strict", "@pytest.mark.asyncio"),
+            ("strict", "@pytest.mark.asyncio(loop_scope='module')"),
+            ("strict", "@pytest.mark.asyncio(loop_scope='session')"),
+        ],
+        2,
+    ),
 )
 def test_it_runs_under_pytest_asyncio_in_the_loop_of_the_test(run, mode, mark):
     scope = mark.partition("(")[2].rstrip(")")
