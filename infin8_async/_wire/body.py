@@ -163,7 +163,10 @@ def _as_utf8(body: bytes, content_type: str) -> bytes:
     """
     declared = Message()
     declared["Content-Type"] = content_type
-    charset = declared.get_content_charset("utf-8")
+    try:
+        charset = declared.get_content_charset("utf-8")
+    except ValueError:  # bytes that are no text
+        charset = "utf-8"
     if charset != "utf-8" and not body.startswith(codecs.BOM_UTF8):
         try:
             # What is declared as GB2312 or GBK often holds characters of its superset, which a browser would show.

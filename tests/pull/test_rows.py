@@ -140,7 +140,7 @@ def test_some_of_the_rows_become_those_columns_and_those_records(rows, chance, w
 
     async def made():
         marked = [rows_with_columns(page, SCHEMA) for _ in range(2)]
-        some = [rows.pick(places) for rows in (marked[0], await rows_of(page), marked[1])]
+        some = [found.pick(places) for found in (marked[0], await rows_of(page), marked[1])]
         assert all(these.ids == [rows[place]["id"] for place in places] for these in some)
         return await some[0].batch(SCHEMA), await some[1].records(), await some[2].records()
 

@@ -170,6 +170,7 @@ VALUES = st.one_of(
     st.sampled_from(["200 OK", "204 x", "304 x", "301 x", "418 x", "429 x", "503 x", "600 x", "99 x", "x", ""]),
     st.sampled_from([EMPTY, b"", b"\x1f\x8b", b"5\r\nabc"]),
 )
+@example([("Content-Type", "\x80Â\x80")], "200 OK", EMPTY)
 def test_whatever_headers_a_server_sends_only_our_errors_come_out(headers, status, body):
     head = [f"{name}: {value}".encode("latin-1") for name, value in headers]
 
