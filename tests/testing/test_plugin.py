@@ -1,7 +1,7 @@
 """The pytest plugin, in test runs of their own: with any of the plugins that run asynchronous tests, and with none."""
 
 import pytest
-from profiles import some
+from profiles import THOROUGH, some
 
 # What pytest-asyncio says to all who do not configure it is not about the fixture.
 STRICT = ("-W", "error", "-W", 'ignore:The configuration option "asyncio_default_fixture_loop_scope" is unset')
@@ -51,38 +51,51 @@ async def test_plain(infin8_sandbox, session):
 
 
 @pytest.fixture
-def run(pytester, monkeypatch):
-    """Run a test file as strictly as pytest and Python can."""
-    monkeypatch.setenv("PYTHONDEVMODE", "1")
+def run_apart(pytester, monkeypatch):
+    """Run a test file in a process of its own, as strictly as pytest and Python can."""
+    monkeypatch.setenv("PYTHONDEVMODE", "1" if THOROUGH else "")  # doubles the time
 
-    def run(test, *args):
+    def run_apart(test, *args):
         pytester.makepyfile(test)
         return pytester.runpytest_subprocess(*STRICT, *args)
 
-    return run
+    return run_apart
+
+
+@pytest.fixture
+def run(pytester, run_apart):
+    """Run a test file that takes what is installed as it is: not in a process of its own, which costs a second."""
+
+    def run(test, *args):
+        pytester.makepyfile(test)
+        return pytester.runpytest_inprocess(*STRICT, *args)
+
+    return run_apart if THOROUGH else run
 
 
 @pytest.mark.parametrize("plugins", [(), NO_PLUGIN], ids=["all plugins", "none"])
-def test_a_run_that_asks_for_no_sandbox_loads_nothing_for_it(run, pytester, plugins):
+def test_a_run_that_asks_for_no_sandbox_loads_nothing_for_it(run_apart, pytester, plugins):
     refused = {"aiohttp", "infin8_async", "msgspec"} | ({"pytest_asyncio", "anyio"} if plugins else set())
     pytester.makepyfile(refuse=REFUSE.format(refused=refused))
-    result = run("def test_of_somebody_else(): pass", "-p", "refuse", *plugins)
+    result = run_apart("def test_of_somebody_else(): pass", "-p", "refuse", *plugins)
     result.assert_outcomes(passed=1)
 
 
-def test_without_a_plugin_that_runs_a_loop_the_fixture_says_what_to_install(run, pytester):
+def test_without_a_plugin_that_runs_a_loop_the_fixture_says_what_to_install(run_apart, pytester):
     pytester.makepyfile(refuse=REFUSE.format(refused={"pytest_asyncio", "anyio"}))
-    result = run(
+    result = run_apart(
         "def test_own(): pass\ndef test_asking(infin8_sandbox): pass", "-p", "refuse", *NO_PLUGIN, "-p", "no:logging"
     )
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*infin8_sandbox needs an event loop: install pytest-asyncio*"])
 
 
-def test_a_pytest_asyncio_that_is_too_old_breaks_no_run_and_is_named_where_the_fixture_is_asked_for(run, pytester):
+def test_a_pytest_asyncio_that_is_too_old_breaks_no_run_and_is_named_where_the_fixture_is_asked_for(
+    run_apart, pytester
+):
     age = "pytest_asyncio.__version__ = '0.23.8'; pytest_asyncio.fixture = pytest.fixture"
     pytester.makepyfile(old=f"import pytest, pytest_asyncio; {age}")
-    result = run("def test_own(): pass\ndef test_asking(infin8_sandbox): pass", "-p", "old")
+    result = run_apart("def test_own(): pass\ndef test_asking(infin8_sandbox): pass", "-p", "old")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*install pytest-asyncio (0.26 or later)*"])
 
