@@ -5,6 +5,7 @@ from profiles import THOROUGH, some
 
 # What pytest-asyncio says to all who do not configure it is not about the fixture.
 STRICT = ("-W", "error", "-W", 'ignore:The configuration option "asyncio_default_fixture_loop_scope" is unset')
+UNRELATED = ("-p", "no:hypothesispytest", "-p", "no:xdist")  # to load them takes a third of a run
 NO_PLUGIN = ("-p", "no:asyncio", "-p", "no:anyio")
 
 # A plugin that makes some packages as good as not installed.
@@ -51,51 +52,38 @@ async def test_plain(infin8_sandbox, session):
 
 
 @pytest.fixture
-def run_apart(pytester, monkeypatch):
-    """Run a test file in a process of its own, as strictly as pytest and Python can."""
-    monkeypatch.setenv("PYTHONDEVMODE", "1" if THOROUGH else "")  # doubles the time
-
-    def run_apart(test, *args):
-        pytester.makepyfile(test)
-        return pytester.runpytest_subprocess(*STRICT, *args)
-
-    return run_apart
-
-
-@pytest.fixture
-def run(pytester, run_apart):
-    """Run a test file that takes what is installed as it is: not in a process of its own, which costs a second."""
+def run(pytester, monkeypatch):
+    """Run a test file as strictly as pytest and, in the thorough profile, Python can: that takes twice the time."""
+    monkeypatch.setenv("PYTHONDEVMODE", "1" if THOROUGH else "")
 
     def run(test, *args):
         pytester.makepyfile(test)
-        return pytester.runpytest_inprocess(*STRICT, *args)
+        return pytester.runpytest_subprocess(*STRICT, *UNRELATED, *args)
 
-    return run_apart if THOROUGH else run
+    return run
 
 
-@pytest.mark.parametrize("plugins", [(), NO_PLUGIN], ids=["all plugins", "none"])
-def test_a_run_that_asks_for_no_sandbox_loads_nothing_for_it(run_apart, pytester, plugins):
+@pytest.mark.parametrize("plugins", [(), NO_PLUGIN], ids=["all plugins for asyncio", "none"])
+def test_a_run_that_asks_for_no_sandbox_loads_nothing_for_it(run, pytester, plugins):
     refused = {"aiohttp", "infin8_async", "msgspec"} | ({"pytest_asyncio", "anyio"} if plugins else set())
     pytester.makepyfile(refuse=REFUSE.format(refused=refused))
-    result = run_apart("def test_of_somebody_else(): pass", "-p", "refuse", *plugins)
+    result = run("def test_of_somebody_else(): pass", "-p", "refuse", *plugins)
     result.assert_outcomes(passed=1)
 
 
-def test_without_a_plugin_that_runs_a_loop_the_fixture_says_what_to_install(run_apart, pytester):
+def test_without_a_plugin_that_runs_a_loop_the_fixture_says_what_to_install(run, pytester):
     pytester.makepyfile(refuse=REFUSE.format(refused={"pytest_asyncio", "anyio"}))
-    result = run_apart(
+    result = run(
         "def test_own(): pass\ndef test_asking(infin8_sandbox): pass", "-p", "refuse", *NO_PLUGIN, "-p", "no:logging"
     )
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*infin8_sandbox needs an event loop: install pytest-asyncio*"])
 
 
-def test_a_pytest_asyncio_that_is_too_old_breaks_no_run_and_is_named_where_the_fixture_is_asked_for(
-    run_apart, pytester
-):
+def test_a_pytest_asyncio_that_is_too_old_breaks_no_run_and_is_named_where_the_fixture_is_asked_for(run, pytester):
     age = "pytest_asyncio.__version__ = '0.23.8'; pytest_asyncio.fixture = pytest.fixture"
     pytester.makepyfile(old=f"import pytest, pytest_asyncio; {age}")
-    result = run_apart("def test_own(): pass\ndef test_asking(infin8_sandbox): pass", "-p", "old")
+    result = run("def test_own(): pass\ndef test_asking(infin8_sandbox): pass", "-p", "old")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*install pytest-asyncio (0.26 or later)*"])
 
