@@ -97,7 +97,7 @@ def test_the_first_command_of_a_new_user_ends_with_something_to_read():
     assert shown.lines[-1] == "Made up. Next: infin8 report --sandbox"
 
 
-@pytest.mark.parametrize("command", ["pull --limit 5", "sync sqlite://{tmp}/calls.db"])
+@pytest.mark.parametrize("command", ["pull --limit 5", "sync sqlite://{tmp}/calls.db --extnumber 8001"])
 def test_a_pipe_to_another_program_on_the_terminal_has_it_to_itself(command: str, tmp_path):
     line = f"{shlex.join(INFIN8)} {command.replace('{tmp}', f'/{tmp_path}')} --sandbox --quiet | cat"
     with terminal(command=("sh", "-c", line)) as shown:
