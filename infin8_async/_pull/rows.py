@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from .._arrow import arrow, record_batch
@@ -50,7 +51,7 @@ class Rows:
 
     def times(self, name: str) -> list[str] | None:
         """One of the times of each, as the platform writes it; None if a call has none."""
-        times = [getattr(row, name) for row in self._rows]
+        times = list(map(attrgetter(name), self._rows))
         if self._page is not None:
             return in_platform_form(times)
         return None if None in times else list(map(platform_text, times))
@@ -85,7 +86,7 @@ class Rows:
             ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
         """
         rows = self._with(frozenset(schema.names))
-        if all(isinstance(row, Documented) for row in rows[:1]):
+        if any(isinstance(row, Documented) for row in rows[:1]):
             with suppress(ValueError, OverflowError):
                 columns: dict[str, Array] = {}
                 for made in columns_of(rows, schema):

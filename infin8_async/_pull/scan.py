@@ -1,7 +1,7 @@
 """The pull itself: one window, or the parts of a deep one, in the platform's order."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Container
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from itertools import islice
 from typing import Final
@@ -95,7 +95,7 @@ class Scan:
         self._window: Window | None = None
         self._direction = 0
         self._divided = False
-        self._elsewhere: Container[int] = ()  # ids of the part before, as far as the next one may hold them
+        self._elsewhere: frozenset[int] = frozenset()  # ids of the part before, as far as the next one may hold them
         self._incomplete = 0  # parts that could not be proved
         self._missed = False  # calls are missing for certain
         self._fell = False  # calls were removed meanwhile

@@ -1,6 +1,7 @@
 """Documented rows to columns of Arrow, without a record for each."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,7 +19,7 @@ _YEAR_1: Final = -62_135_596_800_000  # when it begins; Python's calendar has no
 
 def columns_of(rows: Sequence[Documented], schema: "Schema") -> "Iterator[dict[str, Array]]":
     """
-    The columns of a schema by name, and the id's, in three steps of up to a millisecond for 1,000 rows.
+    The columns of a schema by name, and the id's, in two steps of about a millisecond for 1,000 rows.
 
     Args:
         rows: At least one, with the fields of the schema.
@@ -31,19 +32,21 @@ def columns_of(rows: Sequence[Documented], schema: "Schema") -> "Iterator[dict[s
     """
     pa = arrow()
     names = rows[0].__struct_fields__
-    values = dict(zip(names, zip(*map(msgspec.structs.astuple, rows), strict=True), strict=True))
-    yield {"id": pa.array(values["id"], pa.int64())}
+    # Row after row in one list: as many tuples as rows would have the garbage collector run for each page.
+    cells = list(chain.from_iterable(map(msgspec.structs.astuple, rows)))
+    values = {name: cells[place :: len(names)] for place, name in enumerate(names)}
+    del cells
     times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
-    yield {
-        field.name: pa.array(values[field.name], field.type) if field.name in names else pa.nulls(len(rows), field.type)
-        for field in schema
-        if field.name not in times
-    }
     # All of them as one array: what Arrow does costs more for each call than for each of 1,000 values.
-    instants = _instants([time for name in times for time in values[name]])
+    instants = _instants(list(chain.from_iterable(values[name] for name in times)))
     yield {
         name: instants.slice(place * len(rows), len(rows)).view(schema.field(name).type)
         for place, name in enumerate(times)
+    }
+    kinds = {"id": pa.int64()} | {field.name: field.type for field in schema if field.name not in times}
+    yield {
+        name: pa.array(values[name], kind) if name in names else pa.nulls(len(rows), kind)
+        for name, kind in kinds.items()
     }
 
 

@@ -29,13 +29,14 @@ def row_type(columns: frozenset[str]) -> type[Documented]:
     """Rows of which these fields are read, and no others but the id and the times that a pull compares."""
     # msgspec looks at names and types while it decodes, so that what is a text or a number already is handed on.
     read = [field for field in _FIELDS if field.name in columns | _MARKS]
-    return msgspec.defstruct(
+    made: type[Documented] = msgspec.defstruct(  # type: ignore[assignment]  # what it says is any struct
         "Row",
         [(field.name, _WIRE.get(field.type, str), field.default) for field in read],
         bases=(Documented,),
         forbid_unknown_fields="extra" in columns,
         gc=False,
     )
+    return made
 
 
 Row: Final = row_type(ALL)

@@ -3,7 +3,7 @@
 import asyncio
 
 import msgspec
-import pyarrow
+import pyarrow as pa
 import pytest
 from attrs import fields
 from hypothesis import example, given, settings
@@ -130,7 +130,7 @@ def straight(page, schema):
     """The columns of rows that are documented as far as they are read."""
     rows = page.rows(frozenset(schema.names))
     columns = {name: column for step in columns_of(rows, schema) for name, column in step.items()}
-    return pyarrow.record_batch(columns).select(schema.names)
+    return pa.record_batch(columns).select(schema.names)
 
 
 @settings(max_examples=cases(150))
