@@ -1,6 +1,7 @@
 """Shared by all tests."""
 
 import asyncio
+import gc
 import os
 
 import pytest
@@ -14,6 +15,9 @@ settings.register_profile(
     "infin8", deadline=None, derandomize=not os.environ.get("INFIN8_SEARCH"), max_examples=cases(100)
 )
 settings.load_profile("infin8")
+
+# A process that a test starts shall not compile every module again: that is a quarter of its time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 pytest_plugins = ["pytester"]
 
@@ -31,6 +35,16 @@ def pytest_configure(config: pytest.Config) -> None:
             name = f"{address.database}_{worker}"
             asyncio.run(make_database(address.set(drivername=driver), name))
             os.environ[variable] = address.set(database=name).render_as_string(hide_password=False)
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of garbage collection what all tests have imported: to go through it takes a third of a second."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # the end of Python looks for leaks
 
 
 async def make_database(server, name: str) -> None:
