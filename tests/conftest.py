@@ -1,6 +1,7 @@
 """Shared by all tests."""
 
 import asyncio
+import gc
 import os
 
 import pytest
@@ -31,6 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
             name = f"{address.database}_{worker}"
             asyncio.run(make_database(address.set(drivername=driver), name))
             os.environ[variable] = address.set(database=name).render_as_string(hide_password=False)
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over what stays until the end: some tests collect, and each would look at all."""
+    gc.collect()
+    gc.freeze()
 
 
 async def make_database(server, name: str) -> None:
