@@ -34,8 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ[variable] = address.set(database=name).render_as_string(hide_password=False)
 
 
-def pytest_collection_finish() -> None:
-    """Have the garbage collector pass over what stays until the end: some tests collect, and each would look at all."""
+@pytest.fixture(scope="module", autouse=True)
+def small_heap() -> None:
+    """Have the garbage collector pass over what was there before: some tests collect, and each would look at all."""
     gc.collect()
     gc.freeze()
 

@@ -14,9 +14,11 @@ T = TypeVar("T")
 THOROUGH: Final = os.environ.get("INFIN8_TESTS") == "thorough"
 
 
-def cases(number: int) -> int:
-    """How many of *number* cases to run."""
-    return number if THOROUGH else max(1, number // 10)
+def cases(number: int, few: int | None = None) -> int:
+    """*number* in the thorough profile, else a tenth of it, or *few*."""
+    if THOROUGH:
+        return number
+    return max(1, number // 10) if few is None else few
 
 
 def some(values: Sequence[T], number: int) -> Sequence[T]:
