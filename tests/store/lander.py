@@ -23,6 +23,11 @@ async def land(what: str, url: str) -> None:
 
 def serve() -> None:
     """For each line with a task, one with the number of the process that does it, and one that says how it ended."""
+
+    def say(number: int) -> None:
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
+
     for line in sys.stdin:
         task = json.loads(line)
         process = os.fork()
@@ -30,8 +35,8 @@ def serve() -> None:
             os.environ.update(task["environment"])
             asyncio.run(land(task["what"], task["url"]))
             return
-        print(process, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+        say(process)
+        say(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
 
 
 serve()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -49,10 +50,10 @@ def start(lander, what, url, sandbox):
     return process, asyncio.ensure_future(asyncio.to_thread(lambda: int(lander.stdout.readline())))
 
 
-async def kill_until_done(lander, what, url, sandbox, chance, kills):
+async def kill_until_done(start, sandbox, *, chance, kills):
     """Run a process, kill it at a random request to the platform, again and again; then let it end."""
     for _ in range(kills):
-        process, ended = start(lander, what, url, sandbox)
+        process, ended = start()
         more = asyncio.ensure_future(sandbox.wait_for_requests(len(sandbox.requests) + chance.randrange(1, 40)))
         await asyncio.wait((ended, more), return_when=asyncio.FIRST_COMPLETED)
         more.cancel()
@@ -61,7 +62,7 @@ async def kill_until_done(lander, what, url, sandbox, chance, kills):
         with suppress(ProcessLookupError):  # it may have ended by itself
             os.kill(process, signal.SIGKILL)
         assert await ended in (0, -signal.SIGKILL)
-    _, ended = start(lander, what, url, sandbox)
+    _, ended = start()
     assert await ended == 0
 
 
@@ -92,7 +93,7 @@ async def test_killed_at_any_moment_and_started_again_the_table_is_the_platform_
     chance = Random(what)
     async with Sandbox(1500, days=7, latency=lambda _: chance.random() / 250) as sandbox:
         kills = int(os.environ.get("INFIN8_KILLS", cases(10)))
-        await kill_until_done(lander, what, url, sandbox, chance, kills)
+        await kill_until_done(partial(start, lander, what, url, sandbox), sandbox, chance=chance, kills=kills)
         await assert_true(url, sandbox)
 
 
