@@ -1,5 +1,5 @@
 """
-How many cases the tests go through: all of them with `INFIN8_TESTS=thorough`, as the gate does for the pull, else some.
+How many cases the tests go through: all of them with `INFIN8_TESTS=thorough`, as the gate does once, else some.
 
 Every promise is tested in both profiles. What differs is the number of examples, of seeds and of values, and that loops
 are in debug mode in the thorough one.
@@ -14,9 +14,11 @@ T = TypeVar("T")
 THOROUGH: Final = os.environ.get("INFIN8_TESTS") == "thorough"
 
 
-def cases(number: int) -> int:
-    """How many of *number* cases to run."""
-    return number if THOROUGH else max(1, number // 10)
+def cases(number: int, few: int | None = None) -> int:
+    """*number* in the thorough profile, else a tenth of it, or *few*."""
+    if THOROUGH:
+        return number
+    return max(1, number // 10) if few is None else few
 
 
 def some(values: Sequence[T], number: int) -> Sequence[T]:

@@ -129,18 +129,22 @@ def test_every_public_name_is_there_whenever_its_module_is_loaded():
         infin8_async.CdrStore  # noqa: B018  # asking is the test
 
 
-@pytest.mark.parametrize(
-    ("line", "not_yet"),
-    [
-        ("import infin8_async", {"aiohttp", "cattrs", "stamina", "filelock"}),
-        ("from infin8_async import Infin8Session, CdrFeed", {"cattrs", "stamina", "filelock"}),
-    ],
-)
-def test_what_takes_long_to_load_is_loaded_when_it_is_needed(line, not_yet):
-    ran = subprocess.run(
-        (sys.executable, "-c", f"{line}; import sys; print(*sys.modules)"), check=True, capture_output=True, text=True
-    )
-    assert not_yet.isdisjoint(ran.stdout.split())
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, set[str]]:
+    """The modules that are loaded after each of some lines, which a new process runs one after the other."""
+    lines = [
+        "import infin8_async",
+        "from infin8_async import Infin8Session, CdrFeed",
+        *(f"import infin8_async.{room}" for room in ("export", "figures", "probe", "testing")),
+    ]
+    code = "\n".join(["import sys", *(f"{line}\nprint(*sys.modules)" for line in lines)])
+    ran = subprocess.run((sys.executable, "-c", code), check=True, capture_output=True, text=True)
+    return dict(zip(lines, (set(modules.split()) for modules in ran.stdout.splitlines()), strict=True))
+
+
+def test_what_takes_long_to_load_is_loaded_when_it_is_needed(loaded):
+    assert loaded["import infin8_async"].isdisjoint({"aiohttp", "cattrs", "stamina", "filelock"})
+    assert loaded["from infin8_async import Infin8Session, CdrFeed"].isdisjoint({"cattrs", "stamina", "filelock"})
 
 
 def test_what_is_above_the_session_knows_nothing_of_what_is_behind_it():
@@ -172,12 +176,6 @@ def optional() -> set[str]:
     }
 
 
-BARE = ["infin8_async", *(f"infin8_async.{name}" for name in ("export", "figures", "probe", "testing"))]
-
-
-@pytest.mark.parametrize("module", [name for name in BARE if name in MODULES])
-def test_the_bare_install_imports_no_optional_package(module):
+def test_the_bare_install_imports_no_optional_package(loaded):
     assert {"cyclopts", "rich", "sqlalchemy", "pyarrow"} <= optional()
-    code = f"import sys, infin8_async; infin8_async.Infin8Session; import {module}; print(*sys.modules)"
-    ran = subprocess.run((sys.executable, "-c", code), check=True, capture_output=True, text=True)
-    assert optional().isdisjoint(ran.stdout.split())
+    assert {line: found for line, modules in loaded.items() if (found := modules & optional())} == {}

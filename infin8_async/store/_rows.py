@@ -86,38 +86,26 @@ class Fit:
 
     def record(self, row: Sequence[Any]) -> Cdr:
         """Make a call of a row of `FIELDS`."""
+        # To assign the fields takes half as long as a call with an argument for each.
+        draft: Any = Draft.__new__(Draft)  # mypy takes it for frozen, as its parent is
         (
-            number, extnumber, disnumber, callnumber, context, callmethod, starttime, answertime, endtime, duration,
-            billsec, clientip, downloadip, hangupdirection, anumber, astarttime, aanswertime, aendtime, aduration,
-            abillsec, userid, memberid, extra,
+            draft.id, draft.extnumber, draft.disnumber, draft.callnumber, context, callmethod, starttime, answertime,
+            endtime, draft.duration, draft.billsec, draft.clientip, draft.downloadip, draft.hangupdirection,
+            draft.anumber, astarttime, aanswertime, aendtime, draft.aduration, draft.abillsec, draft.userid,
+            draft.memberid, extra,
         ) = row  # fmt: skip
         time = self.from_time
-        cdr: Cdr = Draft(
-            id=number,
-            extnumber=extnumber,
-            disnumber=disnumber,
-            callnumber=callnumber,
-            context=_DIRECTIONS.get(context, context),
-            callmethod=_METHODS.get(callmethod, callmethod),
-            starttime=starttime and time(starttime),
-            answertime=answertime and time(answertime),
-            endtime=endtime and time(endtime),
-            duration=duration,
-            billsec=billsec,
-            clientip=clientip,
-            downloadip=downloadip,
-            hangupdirection=hangupdirection,
-            anumber=anumber,
-            astarttime=astarttime and time(astarttime),
-            aanswertime=aanswertime and time(aanswertime),
-            aendtime=aendtime and time(aendtime),
-            aduration=aduration,
-            abillsec=abillsec,
-            userid=userid,
-            memberid=memberid,
-            extra={} if extra is None else json.loads(extra),
-        )
-        cdr.__class__ = Cdr
+        draft.context = _DIRECTIONS.get(context, context)
+        draft.callmethod = _METHODS.get(callmethod, callmethod)
+        draft.starttime = starttime and time(starttime)
+        draft.answertime = answertime and time(answertime)
+        draft.endtime = endtime and time(endtime)
+        draft.astarttime = astarttime and time(astarttime)
+        draft.aanswertime = aanswertime and time(aanswertime)
+        draft.aendtime = aendtime and time(aendtime)
+        draft.extra = {} if extra is None else json.loads(extra)
+        draft.__class__ = Cdr
+        cdr: Cdr = draft
         return _restored(cdr) if ORIGINALS in cdr.extra else cdr
 
     def text(self, value: str, *, indexed: bool = False) -> str:

@@ -26,8 +26,9 @@ from ._together import in_order, together
 
 _PART: Final = 5000  # calls of one window in memory at once; a longer one is committed in parts
 _MOST_IN_SPAN: Final = 4000  # calls; more are divided into shorter spans
-_SMALL_AT_ONCE: Final = 32  # windows of few calls: the session lets through as many requests as it may
-_LARGE_AT_ONCE: Final = 2  # windows of many pages, each of which is read ahead
+_CALLS_AT_ONCE: Final = 20_000  # calls of all spans that are read at the same time: they are in memory
+_LEAST_AT_ONCE: Final = 2  # spans read at the same time; each is read ahead
+_MOST_AT_ONCE: Final = 32  # spans read at the same time; the session lets through as many requests as it may
 
 
 class Sync:
@@ -109,9 +110,13 @@ class Sync:
         """Read what has to be read, several windows at once, and land it."""
         found = stretches(self._days)
         counts = await together(self._count(stretch) for stretch in found)
-        groups = [span for stretch, counted in zip(found, counts, strict=True) for span in spans(stretch, counted)]
-        large = any(counted > _MOST_IN_SPAN * len(stretch) for stretch, counted in zip(found, counts, strict=True))
-        at_once = _LARGE_AT_ONCE if large else _SMALL_AT_ONCE
+        groups: list[Sequence[Piece]] = []
+        largest = 1.0
+        for stretch, counted in zip(found, counts, strict=True):
+            divided = spans(stretch, counted)
+            groups += divided
+            largest = max(largest, counted / len(divided))
+        at_once = max(_LEAST_AT_ONCE, min(_MOST_AT_ONCE, int(_CALLS_AT_ONCE / largest)))
         await in_order((partial(self._read_span, span) for span in groups), at_once=at_once)
         absent = [call for call in self._near_borders.values() if call.id not in self._given_near_borders]
         await self._mark_vanished(absent)

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from . import columns, counting, deep, host, landing, memory, timing
+from . import columns, counting, deep, host, landing, memory, reading, timing
 from .figures import Figure, table
 from .picture import picture
 
@@ -25,6 +25,7 @@ ROWS: Final[Mapping[str, Callable[..., list[Figure]]]] = {
     "columns": columns.columns,
     "landing": landing.landing,
     "writing": landing.writing,
+    "reading": reading.reading,
     "imports": memory.imports,
 }
 

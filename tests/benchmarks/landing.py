@@ -8,12 +8,10 @@ driver's plain `executemany`, and by how many MB the process grew.
 # ruff: noqa: T201
 
 import asyncio
-import os
 import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -32,12 +30,12 @@ from infin8_async.store._rows import COLUMNS
 from infin8_async.testing import Sandbox
 
 from .centre import CREDENTIALS, DAY_ONE, Centre
+from .databases import addresses, emptied, not_set
 from .figures import Figure
 from .processes import printed
 
 _CONCURRENCY: Final = 8
 _AT_ONCE: Final = 5000  # calls in one transaction, for both
-_SERVERS: Final = {"PostgreSQL": "INFIN8_TEST_POSTGRES", "MySQL": "INFIN8_TEST_MYSQL"}
 
 
 def landing(*, quick: bool) -> list[Figure]:
@@ -72,20 +70,13 @@ def writing(*, quick: bool) -> list[Figure]:
     rows = 10_000 if quick else 1_000_000
     figures = []
     with TemporaryDirectory() as folder:
-        addresses = {"SQLite": f"sqlite:///{folder}/calls.db"}
-        addresses |= {name: os.environ[variable] for name, variable in _SERVERS.items() if variable in os.environ}
-        for name, url in addresses.items():
+        for name, url in addresses(folder).items():
             ours, plain, grown = map(float, printed("landing", url, rows).split())
             what = f"{name}: rate / executemany"
             figures.append(
                 Figure("writing", what, plain / ours, note=f"{rows / ours / 1000:.0f}k a second, {grown:.0f} MB")
             )
-    figures += [
-        Figure("writing", name, None, note=f"skipped: {variable} is not set")
-        for name, variable in _SERVERS.items()
-        if variable not in os.environ
-    ]
-    return figures
+    return figures + not_set("writing")
 
 
 def _session(centre: Centre) -> Infin8Session:
@@ -132,7 +123,7 @@ async def _waited(*, quick: bool) -> float:
 def _written_to_sqlite(path: str, cdrs: Sequence[Cdr]) -> float:
     """Seconds that the driver's own `executemany` takes for calls, in the store's tables."""
     url = f"sqlite:///{path}"
-    asyncio.run(_tables(url))
+    asyncio.run(emptied(url))
     fit = backend_for(url).fit
     connection = sqlite3.connect(path)
     begun = time.perf_counter()
@@ -147,11 +138,6 @@ def _written_to_sqlite(path: str, cdrs: Sequence[Cdr]) -> float:
 def _insert(place: str) -> str:
     places = ", ".join(f"${number}" if place == "$" else place for number in range(1, len(COLUMNS) + 1))
     return f"INSERT INTO cdrs ({', '.join(COLUMNS)}) VALUES ({places})"
-
-
-async def _tables(url: str) -> None:
-    async with CdrStore(url):
-        pass
 
 
 def _portions(rows: int) -> Iterator[list[Cdr]]:
@@ -182,7 +168,7 @@ def _portions(rows: int) -> Iterator[list[Cdr]]:
 
 async def _timed(url: str, rows: int) -> str:
     """Seconds of both, and by how many MB the process grew."""
-    await _tables(url)
+    await emptied(url)
     idle = _peak()
     ours = plain = 0.0
     fit = backend_for(url).fit
@@ -215,8 +201,6 @@ async def _writer(url: str) -> tuple[Any, Any]:
         return into_sqlite, close_sqlite
     if address.drivername.startswith("postgres"):
         driver = await asyncpg.connect(url)
-        with suppress(Exception):
-            await driver.execute("DELETE FROM cdrs")
 
         async def into_postgres(rows: list[Any]) -> None:
             await driver.executemany(_insert("$"), rows)
@@ -231,9 +215,6 @@ async def _writer(url: str) -> tuple[Any, Any]:
             await cursor.executemany(_insert("%s"), rows)
         await server.commit()
 
-    async with server.cursor() as cursor:
-        await cursor.execute("DELETE FROM cdrs")
-    await server.commit()
     return into_mysql, server.ensure_closed
 
 

@@ -12,12 +12,16 @@ from .calls import WINDOW
 QUERY = CdrQuery(*WINDOW)
 
 
+def session(url: str, *, concurrency: int, per_page: int = 1000) -> Infin8Session:
+    credentials = Credentials("a", "k", username="u")
+    return Infin8Session(credentials, base_url=url, concurrency=concurrency, per_page=per_page)
+
+
 @asynccontextmanager
 async def stream(url: str, *, concurrency: int, per_page: int = 1000) -> AsyncIterator[CdrStream]:
-    credentials = Credentials("a", "k", username="u")
     async with (
-        Infin8Session(credentials, base_url=url, concurrency=concurrency, per_page=per_page) as session,
-        session.cdrs(QUERY) as pull,
+        session(url, concurrency=concurrency, per_page=per_page) as opened,
+        opened.cdrs(QUERY) as pull,
     ):
         yield pull
 
@@ -44,12 +48,11 @@ async def count_by_pages(url: str, *, concurrency: int, per_page: int = 1000) ->
 
 async def count_by_place(url: str, *, concurrency: int, per_page: int = 1000) -> int:
     """The same by page numbers alone, however deep the window is."""
-    credentials = Credentials("a", "k", username="u")
-    async with Infin8Session(credentials, base_url=url, concurrency=concurrency, per_page=per_page) as session:
-        numbers = iter(range(1, -(-await session.count(QUERY) // per_page) + 1))
+    async with session(url, concurrency=concurrency, per_page=per_page) as opened:
+        numbers = iter(range(1, -(-await opened.count(QUERY) // per_page) + 1))
 
         async def work() -> int:
-            return sum([len((await session.page(QUERY, number)).cdrs) for number in numbers])
+            return sum([len((await opened.page(QUERY, number)).cdrs) for number in numbers])
 
         return sum(await asyncio.gather(*(work() for _ in range(concurrency))))
 

@@ -1,7 +1,7 @@
 """
 What a pull takes of the memory, and what is loaded before the first one.
 
-`python -m tests.benchmarks.memory library|figures|parquet|gather URL PAGES` prints the most MB that it grew by.
+`python -m tests.benchmarks.memory library|figures|parquet|sync|gather URL PAGES` prints the most MB that it grew by.
 """
 
 # ruff: noqa: T201
@@ -20,6 +20,7 @@ import msgspec
 from infin8_async._arrow import arrow
 from infin8_async.export import to_parquet
 from infin8_async.figures import figures
+from infin8_async.store import CdrStore
 
 from . import library, peers
 from .figures import Figure
@@ -40,13 +41,15 @@ def memory(*, quick: bool) -> list[Figure]:
     few, many = sizes
     for rows in sizes:
         with Server(rows) as server:
-            for who in ("library", "gather"):
-                if who == "library" or rows == few or _available() > 8000:
+            for who in ("library", "sync", "gather"):
+                if who != "gather" or rows == few or _available() > 8000:
                     peaks[who, rows] = grown(who, server.url, rows // 1000)
     figures = [
         Figure(row, f"library, {few:,} rows", peaks["library", few], "MB", most=40),
         Figure(row, f"library, {many:,} rows", peaks["library", many], "MB", most=40),
         Figure(row, "library, many / few", peaks["library", many] / peaks["library", few], most=1.1),
+        Figure(row, f"sync, {few:,} rows", peaks["sync", few], "MB"),
+        Figure(row, "sync, many / few", peaks["sync", many] / peaks["sync", few], most=1.1),
     ]
     figures += [Figure(row, f"gather, {n:,} rows", mb, "MB") for (who, n), mb in peaks.items() if who == "gather"]
     return figures
@@ -83,6 +86,15 @@ async def _parquet(url: str) -> None:
             assert await to_parquet(pull, Path(folder, "calls.parquet"))
 
 
+async def _sync(url: str) -> None:
+    with TemporaryDirectory() as folder:
+        async with (
+            library.session(url, concurrency=_CONCURRENCY) as session,
+            CdrStore(f"sqlite:///{folder}/c") as store,
+        ):
+            assert (await store.sync(session, library.QUERY)).saved.inserted
+
+
 async def _gather(url: str, pages: int) -> None:
     """As it is mostly written: every page decoded as it comes, all of them kept until the last is there."""
     decode = msgspec.json.Decoder().decode
@@ -100,9 +112,13 @@ async def _grown(who: str, url: str, pages: int) -> float:
         await pull.collect(1)  # all that is imported late is loaded now
     if who == "parquet":
         arrow()
+    if who == "sync":
+        async with CdrStore("sqlite://"):
+            pass
     gc.collect()
     idle = _status("VmRSS")
-    await {"library": _pull, "figures": _figures, "parquet": _parquet}.get(who, partial(_gather, pages=pages))(url)
+    ways = {"library": _pull, "figures": _figures, "parquet": _parquet, "sync": _sync}
+    await ways.get(who, partial(_gather, pages=pages))(url)
     return _status("VmHWM") - idle
 
 

@@ -18,6 +18,9 @@ class TestAudit:
             ran = await against(sandbox, "audit", url, *self.WINDOW)
             assert len(sandbox.requests) == before + 1
             deep = await against(sandbox, "audit", url, *self.WINDOW, "--deep")
+            document = await against(sandbox, "audit", url, *self.WINDOW, "--json")
+        assert (document.code, document.err) == (0, "")
+        assert json.loads(document.out) == {"agrees": True, "held": 300, "counted": 300, "days": []}
         assert (ran.code, ran.out, ran.err) == (0, "", "300 calls in the store, as on the platform, in number.\n")
         assert (deep.code, deep.err) == (0, "300 calls in the store, as on the platform, call for call.\n")
 

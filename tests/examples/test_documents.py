@@ -64,6 +64,8 @@ def anchors(document: Path) -> set[str]:
 
 
 def test_the_contents_and_all_other_links_of_the_documents_lead_somewhere():
+    if not (ROOT / "infin8_async").is_dir():
+        pytest.skip("some links lead into the package's source, which is in a checkout")
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"):
         for target in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
             if target.startswith("https://"):

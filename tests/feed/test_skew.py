@@ -7,12 +7,13 @@ from email.utils import format_datetime
 import clock
 import pytest
 from feed.centre import INTERVAL, Centre, at, calls, now
+from profiles import cases
 
 from infin8_async import CdrQuery
 from infin8_async._wire.clock import PlatformClock
 
 LATE = 2 * INTERVAL.total_seconds()
-CALLS = calls(5, 0.1, 3600, mean=120)
+CALLS = calls(5, cases(10, 4) / 100, 3600, mean=120)
 
 
 def follow(host, *, dates=True):

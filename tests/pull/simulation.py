@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 
 import msgspec
 from attrs import define, evolve, field
@@ -27,8 +28,6 @@ class Platform:
         by_id: Serve them in the order of their ids, which shows no direction of dial times.
 
         before_answer: Called with the platform before each answer is cut; may change `rows`.
-
-        counted: The ids of all calls when something was counted last.
 
         most_turns: How many turns of the loop a request takes at most before it is counted, and then before it is read.
 
@@ -56,13 +55,18 @@ class Platform:
     before_answer: Callable[["Platform"], None] = lambda _: None
     requests: list[tuple[CdrQuery, int]] = field(factory=list)
     chance: random.Random = field(init=False)
-    counted: set[int] = field(init=False, factory=set)
+    _counted: list[tuple[int, int]] = field(init=False, factory=list)
     _counts: dict[CdrQuery, tuple[int, int]] = field(init=False, factory=dict)
     _found: dict[CdrQuery, list[tuple[int, int]]] = field(init=False, factory=dict)
     _rows_found: list[tuple[int, int]] = field(init=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.chance = random.Random(self.seed)
+
+    @property
+    def counted(self) -> set[int]:
+        """The ids of all calls when something was counted last."""
+        return {call for second, call in self._counted if times(second, call)[self.compares] is not None}
 
     def insert(self, second: int, call: int) -> None:
         self.rows.append((second, call))
@@ -95,11 +99,7 @@ class Platform:
             self.chance.shuffle(found)
             found.sort(key=lambda row: row[0], reverse=self.newest_first)
         rows = [
-            {"id": call}
-            | {
-                name: "" if at is None else f"{DAY + timedelta(seconds=at):%Y-%m-%d %H:%M:%S}"
-                for name, at in times(second, call).items()
-            }
+            {"id": call} | {name: text_of(at) for name, at in times(second, call).items()}
             for second, call in found[(page - 1) * size : page * size]
         ]
         return PageBytes(page, size, len(found), 200, msgspec.Raw(msgspec.json.encode(rows)))
@@ -114,7 +114,7 @@ class Platform:
         left, total = self._counts.get(query, (0, 0))
         if not left:
             left, total = self.stale + 1, self.answer(query, page, size).total
-            self.counted = {call for second, call in self.rows if times(second, call)[self.compares] is not None}
+            self._counted = list(self.rows)
         self._counts[query] = left - 1, total
         if not self.snapshot:
             for _ in range(self.chance.randint(0, self.most_turns)):
@@ -134,6 +134,11 @@ class Platform:
             integrity=integrity,
             depth=Depth(self.deep, self.deep * 3 // 5),
         )
+
+
+@cache
+def text_of(second: int | None) -> str:
+    return "" if second is None else f"{DAY + timedelta(seconds=second):%Y-%m-%d %H:%M:%S}"
 
 
 def times(second: int, call: int) -> dict[str, int | None]:

@@ -23,6 +23,7 @@ from sqlalchemy import make_url
 
 from infin8_async import BEIJING, Cdr, CdrQuery, Infin8Session, StoreError
 from infin8_async.store import CdrStore, SaveResult
+from infin8_async.store._backends.postgres import _UPSERT
 from infin8_async.testing import Sandbox
 
 DAY = CdrQuery.day(START.date())
@@ -36,13 +37,13 @@ async def held(store):
 
 class TestNoTransactionIsOpenWhileThePlatformIsWaitedFor:
     @asynccontextmanager
-    async def reading(self, url, *, calls=12_000):
+    async def reading(self, url, *, calls=7_000):
         """A sync of a long day that has read and landed some of it, and waits for the platform."""
         answer = asyncio.Event()
         async with Sandbox(calls, order="oldest") as sandbox:
 
             async def hold(request):
-                if request.page >= 12:
+                if request.page >= 7:  # the first 5000 calls are committed by themselves
                     await answer.wait()
 
             sandbox.on_request = hold
@@ -160,6 +161,36 @@ class TestAnotherWriter:
                 with pytest.raises(StoreError, match="locked") as caught:
                     await store.save(CALLS)
             assert caught.value.transient
+
+    async def test_following_goes_on_after_a_lock_that_stayed(self, tmp_path, monkeypatch, caplog, infin8_sandbox):
+        monkeypatch.setattr("infin8_async.store._database._PATIENCE", 0.01)
+        url = f"sqlite:///{tmp_path / 'calls.db'}"
+        session = Infin8Session(infin8_sandbox.credentials, base_url=infin8_sandbox.base_url)
+        async with CdrStore(url) as store, session:
+            async with self.writing(url):
+                following = asyncio.ensure_future(store.follow(session, DAY, interval=timedelta(milliseconds=10)))
+                while "tried again" not in caplog.text:
+                    await asyncio.sleep(0.01)
+                    assert not following.done(), following.result()
+            assert (await following).inserted == len(infin8_sandbox)
+
+    @pytest.mark.parametrize("code", ["40001", "40P01", "55P03", "1205", "1213"])
+    async def test_what_a_server_breaks_off_for_another_writer_is_done_again(self, url, code):
+        if url.startswith("sqlite") or url.startswith("mysql") != code.startswith("1"):
+            pytest.skip("another database says so")
+        raised = f"SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = {code}"
+        if url.startswith("postgres"):
+            raised = f"DO $$ BEGIN RAISE EXCEPTION 'in the way' USING ERRCODE = '{code}'; END $$"
+        attempts = []
+
+        async def work(connection):
+            attempts.append(connection)
+            if len(attempts) < 3:
+                await connection.exec_driver_sql(raised)
+
+        async with CdrStore(url) as store:
+            await store._database.write(work)
+        assert len(attempts) == 3
 
 
 class TestConnections:
@@ -464,6 +495,23 @@ class TestAddresses:
                 pass
         assert not caught.value.transient
         assert "wrong-one" not in str(caught.value)
+
+
+class TestPostgres:
+    async def test_no_statistics_decide_how_calls_are_written(self, url):
+        """Without them, PostgreSQL guesses. It has nothing to choose from if `cdrs` is only ever asked by its key."""
+        if not url.startswith("postgres"):
+            pytest.skip("it is about PostgreSQL's planner")
+        plans = []
+        async with CdrStore(url) as store:
+
+            async def work(connection):
+                await connection.exec_driver_sql(store._database._backend._coming)
+                plans.extend((await connection.exec_driver_sql(f"EXPLAIN {_UPSERT}")).scalars())
+
+            await store._database.write(work)
+        assert any("Conflict Arbiter Indexes: cdrs_pkey" in line for line in plans)
+        assert not any("Scan" in line and " on cdrs" in line for line in plans)
 
 
 class TestSQLite:

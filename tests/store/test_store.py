@@ -48,7 +48,10 @@ async def held(store) -> dict[int, Cdr]:
 
 def session_of(sandbox, **options):
     return Infin8Session(
-        sandbox.credentials, base_url=sandbox.base_url, retry=RetryPolicy(attempts=2, wait_initial=0), **options
+        sandbox.credentials,
+        base_url=sandbox.base_url,
+        retry=RetryPolicy(attempts=2, wait_initial=0, wait_max=0),
+        **options,
     )
 
 

@@ -124,7 +124,7 @@ async def platform(bend, *, rows=ROWS, **options):
     app = web.Application()
     app.router.add_post("/api/cdrs", answer)
     async with TestServer(app) as server:
-        options = {"base_url": str(server.make_url("/")), "retry": RetryPolicy(wait_initial=0)} | options
+        options = {"base_url": str(server.make_url("/")), "retry": RetryPolicy(wait_initial=0, wait_max=0)} | options
         async with Infin8Session(Credentials("app", "key", username="u"), **options) as session:
             session.asked = []
             yield session
@@ -236,7 +236,9 @@ REFUSALS = [
 @pytest.mark.parametrize(("body", "kind"), REFUSALS)
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 async def test_a_refusal_in_any_form_is_its_error_and_final_unless_it_is_a_system_error(body, kind, mark):
-    async with platform(lambda _: send(body, mark=mark), retry=RetryPolicy(attempts=2, wait_initial=0)) as session:
+    async with platform(
+        lambda _: send(body, mark=mark), retry=RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
+    ) as session:
         for ask in (session.cdrs(DAY).collect, lambda: session.page(DAY), lambda: session.count(DAY)):
             session.asked.clear()
             with pytest.raises(kind, match="no") as caught:

@@ -15,6 +15,8 @@ from .. import _schema
 from .._rows import COLUMNS, Fit, Row
 from ._backend import ANY_NUMBER, REPLACED, Backend, timeout_of
 
+_EPOCH: Final = datetime(2000, 1, 1, 8, tzinfo=BEIJING)  # from which PostgreSQL counts
+_MICROSECOND: Final = timedelta(microseconds=1)
 _LOCK: Final = 0x1F18C0D5  # any number that nobody else locks in this database
 _BUSY: Final = frozenset(("40001", "40P01", "55P03"))  # serialization failure, deadlock, lock not available
 _DOWN: Final = ("08", "53300", "57P")  # connection errors, too many connections, shutting down or starting
@@ -31,8 +33,12 @@ def _as_it_is(time: datetime) -> datetime:
     return time
 
 
-def _from_time(time: datetime) -> datetime:
-    return time.astimezone(BEIJING)
+def _encoded(time: datetime) -> tuple[int]:
+    return ((time - _EPOCH) // _MICROSECOND,)
+
+
+def _decoded(microseconds: tuple[int]) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds[0])
 
 
 class Postgres(Backend):
@@ -44,17 +50,22 @@ class Postgres(Backend):
     """
 
     fit: ClassVar = Fit(
-        # asyncpg computes in UTC, where the first hours of the year 1 in Beijing do not exist.
+        # Other readers compute in UTC, where the first hours of the year 1 in Beijing do not exist.
         earliest=datetime.min.replace(tzinfo=BEIJING) + timedelta(days=1),
         nul=False,
         longest_indexed=500,  # an entry of an index holds 2,704 bytes
         to_time=_as_it_is,
-        from_time=_from_time,
+        from_time=_as_it_is,
     )
 
     def __init__(self, address: str, timeout: float) -> None:
         async def connect() -> object:
-            return await asyncpg.connect(address, timeout=timeout, statement_cache_size=0)
+            connection = await asyncpg.connect(address, timeout=timeout, statement_cache_size=0)
+            # Its own codec goes by UTC: to take times from Beijing there and back is a third of what a row costs.
+            await connection.set_type_codec(
+                "timestamptz", schema="pg_catalog", format="tuple", encoder=_encoded, decoder=_decoded
+            )
+            return connection
 
         super().__init__(
             create_async_engine(
