@@ -38,18 +38,22 @@ class TestFollow:
         now = datetime.now(BEIJING).replace(microsecond=0)
         options = ("--interval", "0.1s", "--format", "csv", "--fields", "starttime", "-v")
         with started("follow", "--sandbox", *options) as process:
+            since = re.fullmatch(
+                r"infin8: following since (.*) \(Beijing\), every 0\.1 s; Ctrl-C ends it\n", process.stderr.readline()
+            )
+            started_at = datetime.fromisoformat(f"{since[1]}+08:00") + timedelta(minutes=10)
+            assert now <= started_at <= datetime.now(BEIJING)
+            first = re.fullmatch(r"infin8: \d\d:\d\d:\d\d poll 1: (\d+) new\n", process.stderr.readline())
+            assert int(first[1]) >= 20  # a call each half minute of ten minutes, and those that came while it started
             assert process.stdout.readline() == "starttime\n"
-            times = [process.stdout.readline() for _ in range(20)]  # a call each half minute of ten minutes
+            times = [process.stdout.readline() for _ in range(int(first[1]))]
             assert times == sorted(times)
             assert process.stdout.readline() > times[0]
             process.terminate()
-            said = process.communicate(timeout=PATIENCE)[1].splitlines()
-        since = re.fullmatch(r"infin8: following since (.*) \(Beijing\), every 0\.1 s; Ctrl-C ends it", said[0])
-        started_at = datetime.fromisoformat(f"{since[1]}+08:00") + timedelta(minutes=10)
-        assert now <= started_at <= datetime.now(BEIJING)
-        assert re.fullmatch(r"infin8: \d\d:\d\d:\d\d poll 1: 20 new", said[1])
-        assert re.fullmatch(r"infin8: \d\d:\d\d:\d\d poll \d+: (\d+|nothing) new", said[-2])
-        assert said[-1] == "infin8: terminated"
+            process.wait(PATIENCE)
+            *polls, last = process.stderr.read().splitlines()
+        assert all(re.fullmatch(r"infin8: \d\d:\d\d:\d\d poll \d+: (\d+|nothing) new", poll) for poll in polls)
+        assert last == "infin8: terminated"
 
     def test_a_checkpoint_that_can_not_be_used_is_named(self, tmp_path):
         file = tmp_path / "place.json"
