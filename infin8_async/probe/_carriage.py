@@ -1,4 +1,4 @@
-"""What the HTTP answers tell besides their rows: times, clock, connection, compression."""
+"""What an HTTP answer shows apart from its rows: times, clock, connection, compression."""
 
 from collections import Counter
 from collections.abc import Sequence

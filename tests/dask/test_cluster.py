@@ -1,4 +1,4 @@
-"""A cluster of two worker processes: nothing is lost or doubled, and the platform is pressed no harder than by one."""
+"""A cluster of two worker processes: no call is lost or comes twice, and the platform gets no more requests than from one process."""
 
 import asyncio
 import gc
