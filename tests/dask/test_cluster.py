@@ -1,4 +1,4 @@
-"""A cluster of two worker processes: no call is lost or comes twice, and the platform gets no more requests than from one process."""
+"""A cluster of two worker processes: no call is lost or comes twice, and the platform is asked no more than by one."""
 
 import asyncio
 import gc
