@@ -23,7 +23,6 @@ def arrow() -> Any:  # noqa: ANN401  # pyarrow has no types
     """
     with requires("arrow", "pyarrow", what="Arrow and Parquet need"):
         import pyarrow.compute  # noqa: PLC0415  # it is optional, and slow to import
-        import pyarrow.json  # noqa: PLC0415  # as above
         import pyarrow.parquet  # noqa: PLC0415  # as above
     return pyarrow
 

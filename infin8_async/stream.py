@@ -13,11 +13,12 @@ from ._arrow import call_schema
 from ._pull.rows import Rows
 from ._pull.scan import Scan
 from ._reader import OneReader, Reading
+from ._wire.decoding import ALL
 from ._wire.transport import Tally
 from .models import Cdr, CdrPage, window_text
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch, Schema
+    from pyarrow import RecordBatch
 
 _Page = TypeVar("_Page", bound=Sized)
 
@@ -137,7 +138,7 @@ class CdrStream(Reading[Cdr]):
             yield batch
         while True:
             try:
-                batch = await self._next_page(partial(Rows.batch, schema=schema), schema=schema)
+                batch = await self._next_page(partial(Rows.batch, schema=schema), frozenset(schema.names))
             except StopAsyncIteration:
                 return
             yield batch
@@ -190,21 +191,21 @@ class CdrStream(Reading[Cdr]):
         if not self._reader.reading:
             await self._pages.aclose()
 
-    async def _next_page(self, make: Callable[[Rows], Awaitable[_Page]], *, schema: "Schema | None" = None) -> _Page:
+    async def _next_page(self, make: Callable[[Rows], Awaitable[_Page]], columns: frozenset[str] = ALL) -> _Page:
         """
         What is made of the rows of the next page.
 
         Args:
             make: Makes it.
 
-            schema: The columns that it makes; None if it makes records.
+            columns: The fields that it needs.
 
         Raises:
             StopAsyncIteration: There is none.
         """
 
         async def step() -> _Page:
-            self._scan.expect(schema)
+            self._scan.expect(columns)
             rows = await anext(self._pages)
             return await make(rows)
 

@@ -4,23 +4,18 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import define, frozen
 
+from .._wire.decoding import ALL
 from .._wire.protocol import NoBodyError, PageBytes, without_frames
 from .._wire.transport import cancel, result_of
 from ..models import CdrQuery
-from .rows import Rows, rows_of, rows_with_columns
+from .rows import Rows, rows_of
 from .salvage import Place, Salvage
 
-_COLUMNS_AHEAD: Final = 2  # pages of which columns are made while the reader has those of the page before
-
 _COUNT: Final = 0  # in place of a page's number
-
-if TYPE_CHECKING:
-    from pyarrow import Schema
 
 Start = Callable[[CdrQuery, int, int], "asyncio.Task[PageBytes]"]
 """Begins to fetch one page of a query, of that many rows."""
@@ -30,8 +25,6 @@ Start = Callable[[CdrQuery, int, int], "asyncio.Task[PageBytes]"]
 class _Request:
     task: "asyncio.Task[PageBytes]"
     counted: int  # the highest count of this query that had come when it was sent
-    rows: Rows | None = None  # with the columns that are being made of it
-    schema: "Schema | None" = None
 
     @property
     def page(self) -> PageBytes | None:
@@ -89,7 +82,7 @@ class Ahead:
         per_page: How many rows to ask for.
 
     Attributes:
-        schema: The columns that the reader wants at the moment; None if it wants records.
+        columns: The fields that the reader wants at the moment.
     """
 
     def __init__(self, start: Start, places: int, *, per_page: int) -> None:
@@ -99,7 +92,7 @@ class Ahead:
         self._requests: dict[tuple[CdrQuery, int, int], _Request] = {}
         self._counted: dict[CdrQuery, int] = {}
         self._closed = False
-        self.schema: Schema | None = None
+        self.columns = ALL
 
     def abandon(self) -> None:
         """Cancel everything, from any thread, without waiting for it: the session does."""
@@ -191,20 +184,12 @@ class Ahead:
         request = self._requests[query, page, rows]
         taken = await self._take(query, page, rows)
         refill()
-        for upcoming in (request, *islice(self._requests.values(), _COLUMNS_AHEAD)):
-            self._make_columns(upcoming)
-        calls = request.rows or await rows_of(taken)
+        calls = await rows_of(taken, self.columns)
         length = (page - 1) * size + len(calls) if len(calls) < size else taken.total  # as its rows show it
         fell = min(taken.total, length) < request.counted
         if fell:
             self._counted[query] = taken.total
         return Answer(taken.page, taken.per_page, taken.total, fell, calls)
-
-    def _make_columns(self, request: _Request) -> None:
-        """Have the columns that the reader wants, if any, made of a page that has come."""
-        if request.schema is not self.schema and request.page is not None:
-            request.schema = self.schema
-            request.rows = None if self.schema is None else rows_with_columns(request.page, self.schema)
 
     async def _salvage(self, query: CdrQuery, page: int, size: int, failure: NoBodyError) -> Answer:
         """Read a page in smaller ones. If they can't be read either, it was no row's fault: raise as without them."""

@@ -1,7 +1,7 @@
 """What the answers so far have shown: which calls there are, and which of their times the platform compares."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Final
 
@@ -57,7 +57,7 @@ class Known:
         ids: The ids of the calls.
     """
 
-    def __init__(self, rule: TimeRule, elsewhere: Container[int] = ()) -> None:
+    def __init__(self, rule: TimeRule, elsewhere: AbstractSet[int] = frozenset()) -> None:
         self.ids: set[int] = set()
         self.rule = rule
         self._elsewhere = elsewhere
@@ -97,9 +97,9 @@ class Known:
                 del self._times[name]
             else:
                 times.extend(values)
-        if self._elsewhere:
-            return new.pick([place for place, call in enumerate(new.ids) if call not in self._elsewhere])
-        return new
+        if self._elsewhere.isdisjoint(new.ids):
+            return new
+        return new.pick([place for place, call in enumerate(new.ids) if call not in self._elsewhere])
 
     def count(self, window: CdrQuery) -> tuple[int, int]:
         """

@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from .._arrow import record_batch
-from .._wire.decoding import Documented, Mark
+from .._arrow import arrow, record_batch
+from .._wire.columns import columns_of
+from .._wire.decoding import ALL, Documented, Row, row_type
 from .._wire.protocol import PageBytes, without_frames
 from .._wire.values import in_platform_form
 from ..errors import ResponseError
 from ..models import BEIJING, Cdr, platform_text
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch, Schema
+    from pyarrow import Array, RecordBatch, Schema
 
 _PORTION: Final = 100  # rows structured before the host's loop gets its turn: about half a millisecond of work
 
@@ -34,31 +36,22 @@ class Rows:
 
         numbers: Their numbers on it.
 
-        columns: Its columns, if they are being made.
-
     Attributes:
         ids: The ids of the calls.
     """
 
-    def __init__(
-        self,
-        rows: Sequence[Any],
-        page: PageBytes | None = None,
-        numbers: Sequence[int] = (),
-        columns: "asyncio.Future[RecordBatch] | None" = None,
-    ) -> None:
+    def __init__(self, rows: Sequence[Any], page: PageBytes | None = None, numbers: Sequence[int] = ()) -> None:
         self.ids: Final[list[int]] = [row.id for row in rows]
         self._rows = rows
         self._page = page
         self._numbers = numbers
-        self._columns = columns
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def times(self, name: str) -> list[str] | None:
         """One of the times of each, as the platform writes it; None if a call has none."""
-        times = [getattr(row, name) for row in self._rows]
+        times = list(map(attrgetter(name), self._rows))
         if self._page is not None:
             return in_platform_form(times)
         return None if None in times else list(map(platform_text, times))
@@ -66,7 +59,7 @@ class Rows:
     def pick(self, places: Sequence[int]) -> "Rows":
         """Those in these places, counted from 0."""
         numbers = [self._numbers[place] for place in places] if self._page else ()
-        return Rows([self._rows[place] for place in places], self._page, numbers, self._columns)
+        return Rows([self._rows[place] for place in places], self._page, numbers)
 
     async def records(self) -> list[Cdr]:
         """
@@ -80,28 +73,35 @@ class Rows:
         return await _structured(self._taken(), self._page, self._numbers)
 
     def _taken(self) -> Sequence[Any]:
-        """The rows, all of each, which are let go."""
-        rows, self._rows = self._rows, ()
-        if self._page is not None and any(isinstance(row, Mark) for row in rows[:1]):
-            every = self._page.rows()
-            return [every[number - 1] for number in self._numbers]
+        rows, self._rows = self._with(ALL), ()
         return rows
 
     async def batch(self, schema: "Schema") -> "RecordBatch":
         """
-        The columns of a schema: those that are being made, unless the rows need the careful way.
+        The columns of a schema. Records are made on the way only if the rows need the careful way.
 
         Raises:
             ResponseError: Names page, row and field of what can't be read.
 
             ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
         """
-        if self._columns is not None:
-            with suppress(ValueError):
-                batch = await self._columns
-                places = [number - 1 for number in self._numbers]
-                return batch if len(places) == len(batch) else batch.take(places)
+        rows = self._with(frozenset(schema.names))
+        if any(isinstance(row, Documented) for row in rows[:1]):
+            with suppress(ValueError, OverflowError):
+                columns: dict[str, Array] = {}
+                for made in columns_of(rows, schema):
+                    columns |= made
+                    await asyncio.sleep(0)
+                return arrow().record_batch(columns).select(schema.names)
+        del rows
         return await asyncio.to_thread(record_batch, schema, await self.records())
+
+    def _with(self, columns: frozenset[str]) -> Sequence[Any]:
+        """The rows with these fields, which were not all read if the reader wanted others."""
+        if self._page is None or all(isinstance(row, row_type(columns) | Row) for row in self._rows[:1]):
+            return self._rows
+        every = self._page.rows(columns)
+        return [every[number - 1] for number in self._numbers]
 
 
 def time_of(text: str) -> datetime:
@@ -112,33 +112,20 @@ def time_of(text: str) -> datetime:
         return datetime.min.replace(tzinfo=BEIJING)
 
 
-async def rows_of(page: PageBytes) -> Rows:
+async def rows_of(page: PageBytes, columns: frozenset[str] = ALL) -> Rows:
     """
-    The rows of a page.
+    The rows of a page, for a reader who wants these fields of them.
 
     Raises:
         ResponseError: Names page, row and field of what can't be read, if it is found already.
     """
-    rows = page.rows()
+    rows = page.rows(columns)
     numbers = range(1, len(rows) + 1)
     if all(isinstance(row, Documented) for row in rows[:1]):
         return Rows(rows, page, numbers)
     structured = _structured(rows, page, numbers)
     del rows  # or a traceback that shows local variables would show phone numbers
     return Rows(await structured)
-
-
-def rows_with_columns(page: PageBytes, schema: "Schema") -> Rows | None:
-    """The rows of a page, whose columns are made in a thread from now on; None if they need the careful way."""
-    try:
-        rows = page.rows(marks=True)
-    except ResponseError:  # for `rows_of` to say
-        return None
-    if not any(isinstance(row, Mark) for row in rows[:1]):
-        return None
-    columns = asyncio.get_running_loop().run_in_executor(None, page.batch, schema)
-    columns.add_done_callback(_looked_at)
-    return Rows(rows, page, range(1, len(rows) + 1), columns)
 
 
 async def _structured(rows: Sequence[object], page: PageBytes, numbers: Sequence[int]) -> list[Cdr]:
@@ -156,9 +143,3 @@ async def _structured(rows: Sequence[object], page: PageBytes, numbers: Sequence
         return cdrs
     del rows
     raise without_frames(failure)
-
-
-def _looked_at(made: "asyncio.Future[RecordBatch]") -> None:
-    """The error of columns that nobody comes for is nobody's concern."""
-    if not made.cancelled():
-        made.exception()

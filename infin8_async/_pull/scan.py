@@ -1,10 +1,10 @@
 """The pull itself: one window, or the parts of a deep one, in the platform's order."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Container
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import frozen
 
@@ -18,9 +18,6 @@ from .planner import Part, pages, plan
 from .rows import Rows
 from .salvage import Place, loss
 from .window import Window
-
-if TYPE_CHECKING:
-    from pyarrow import Schema
 
 _MOST_PARTS: Final = 64  # of one division; a part that is still deep is divided again when its turn comes
 _MOST_INCOMPLETE: Final = 3  # parts that can't be made whole, before the pull gives up
@@ -98,7 +95,7 @@ class Scan:
         self._window: Window | None = None
         self._direction = 0
         self._divided = False
-        self._elsewhere: Container[int] = ()  # ids of the part before, as far as the next one may hold them
+        self._elsewhere: frozenset[int] = frozenset()  # ids of the part before, as far as the next one may hold them
         self._incomplete = 0  # parts that could not be proved
         self._missed = False  # calls are missing for certain
         self._fell = False  # calls were removed meanwhile
@@ -191,9 +188,9 @@ class Scan:
         """Cancel what is under way, and wait until it has ended."""
         await self._ahead.aclose()
 
-    def expect(self, schema: "Schema | None") -> None:
-        """Be ready for a reader who wants the next rows as these columns; None if as records."""
-        self._ahead.schema = schema
+    def expect(self, columns: frozenset[str]) -> None:
+        """Read no more of the next rows than these fields, as far as they are documented."""
+        self._ahead.columns = columns
 
     def abandon(self) -> None:
         """Cancel what is under way, from any thread; the session waits until it has ended."""

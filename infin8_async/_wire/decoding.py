@@ -1,7 +1,8 @@
 """Rows of a page out of JSON: as the platform documents them if they are, or whatever they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Final
 
 import msgspec
@@ -9,43 +10,49 @@ from attrs import fields
 
 from ..models import Cdr
 
-# Rows as the platform documents them: some fields may be missing. msgspec looks at names and types while it decodes, so
-# that what is a text or a number already is handed on.
+ALL: Final = frozenset(field.name for field in fields(Cdr))
+
+_MARKS: Final = frozenset({"id", "starttime", "answertime", "endtime"})  # by these a pull knows a call and its time
 _FIELDS: Final = [field for field in fields(Cdr) if field.name not in ("id", "extra")]
 _WIRE: Final[Mapping[object, object]] = {int: int, datetime | None: str | None}
 _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Documented(msgspec.Struct, gc=False):
-    """A row as the platform documents it. Its times are texts."""
-
-
-Row: Final = msgspec.defstruct(
-    "Row",
-    [("id", _INT64), *((field.name, _WIRE.get(field.type, str), field.default) for field in _FIELDS)],
-    bases=(Documented,),
-    forbid_unknown_fields=True,
-    gc=False,
-)
-
-
-class Mark(Documented, gc=False):
-    """The fields by which a pull knows a call and its place in time. Nothing else of the row has been looked at."""
+    """A row as the platform documents it: some fields may be missing. Its times are texts."""
 
     id: _INT64  # type: ignore[valid-type]  # an alias that is final is one
-    starttime: str | None = None
-    answertime: str | None = None
-    endtime: str | None = None
 
 
-_decode_documented: Final = msgspec.json.Decoder(list[Row]).decode  # type: ignore[valid-type]  # made at run time
-_decode_marks: Final = msgspec.json.Decoder(list[Mark]).decode
+@cache
+def row_type(columns: frozenset[str]) -> type[Documented]:
+    """Rows of which these fields are read, and no others but the id and the times that a pull compares."""
+    # msgspec looks at names and types while it decodes, so that what is a text or a number already is handed on.
+    read = [field for field in _FIELDS if field.name in columns | _MARKS]
+    made: type[Documented] = msgspec.defstruct(  # type: ignore[assignment]  # what it says is any struct
+        "Row",
+        [(field.name, _WIRE.get(field.type, str), field.default) for field in read],
+        bases=(Documented,),
+        forbid_unknown_fields="extra" in columns,
+        gc=False,
+    )
+    return made
+
+
+Row: Final = row_type(ALL)
+
+
+@cache
+def _decoder(columns: frozenset[str]) -> Callable[[msgspec.Raw], list[Documented]]:
+    return msgspec.json.Decoder(list[row_type(columns)]).decode  # type: ignore[misc]  # made at run time
+
+
 _decode: Final = msgspec.json.Decoder().decode
 
 
-def decode_rows(body: msgspec.Raw, *, marks: bool = False) -> Sequence[object]:
+def decode_rows(body: msgspec.Raw, columns: frozenset[str] = ALL) -> Sequence[object]:
     """
-    The rows of a page, for `structure`.
+    The rows of a page, for `structure` or `column`.
 
     They may come as an object keyed by index, which is what PHP makes of a list with gaps. They keep the order in
     which they were sent, whatever their keys are.
@@ -53,16 +60,17 @@ def decode_rows(body: msgspec.Raw, *, marks: bool = False) -> Sequence[object]:
     Args:
         body: The page.
 
-        marks: Whether marks are enough.
+        columns: The fields that are wanted; "extra" for those that are not listed.
 
     Returns:
-        `Documented` rows, if all are: of marks, those if theirs are. If not: whatever they are; objects, one hopes.
+        Rows of `row_type(columns)`, if all are documented as far as they are read. If not: whatever they are; objects,
+        one hopes.
 
     Raises:
         msgspec.DecodeError: It is no JSON, or neither a list nor an object.
     """
     try:
-        return _decode_marks(body) if marks else _decode_documented(body)
+        return _decoder(columns)(body)
     except msgspec.ValidationError:
         rows = _decode(body)
         if isinstance(rows, dict):

@@ -15,14 +15,14 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_command_of_the_readme_runs_and_draws(tmp_path):
     picture = tmp_path / "waiting.svg"
-    only = () if THOROUGH else ("--only", "waiting", "--only", "imports")
+    only = () if THOROUGH else ("--only", "waiting")
     command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--svg", picture, *only]
     ran = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert ran.returncode == 0, ran.stderr
     rows = {line.split("|")[1].strip() for line in ran.stdout.splitlines() if line.startswith("|")}
-    assert rows >= {"waiting", "import"}
+    assert "waiting" in rows
     if THOROUGH:
-        assert rows >= {"working", "per item", "host's loop", "deep window", "unread", "landing", "writing"}
+        assert rows >= {"import", "working", "per item", "host's loop", "deep window", "unread", "landing", "writing"}
     drawn = [element.text for element in ET.parse(picture).iter() if element.tag.endswith("text")]
     assert "infin8_async" in drawn
     assert "gather" in drawn

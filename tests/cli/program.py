@@ -1,17 +1,20 @@
-"""Runs the command line as users do: in a process of its own."""
+"""Runs the command line, in this process or as users do."""
 
 import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryFile
+from unittest.mock import patch
 
-import warm
+import stamina
 from attrs import frozen
 
+from infin8_async.cli.app import run
 from infin8_async.testing import Sandbox
 
 DAY = ("--day", "2020-06-10")  # the day of the sandbox's calls
@@ -45,23 +48,29 @@ def environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
     } | more  # fmt: skip
 
 
-def infin8(*arguments: str, env: dict[str, str] = BASE, stdin: str = "") -> Ran:
-    """Run it without a terminal."""
-    ran = warm.run(*arguments, env=env, stdin=stdin)
-    return Ran(ran.returncode, ran.stdout, ran.stderr)
+def infin8(*arguments: str, env: Mapping[str, str] = BASE) -> Ran:
+    """Run it in this process, without a terminal: to start Python and to import everything takes most of a second."""
+    with TemporaryFile("w+", encoding="utf-8") as out, TemporaryFile("w+", encoding="utf-8") as err:
+        with patch.dict(os.environ, env, clear=True), redirect_stdout(out), redirect_stderr(err):
+            code = run(arguments)
+        stamina.instrumentation.set_on_retry_hooks(None)  # as they were
+        for file in (out, err):
+            file.seek(0)
+        return Ran(code, out.read(), err.read())
 
 
-async def against(sandbox: Sandbox, *arguments: str, stdin: str = "", **env: str) -> Ran:
-    """Run it against a sandbox that lives in this process."""
-    return await asyncio.to_thread(infin8, *arguments, env=environment(sandbox, **env), stdin=stdin)
+async def against(sandbox: Sandbox, *arguments: str, **env: str) -> Ran:
+    """Run it in a thread, against a sandbox in the loop of the test."""
+    return await asyncio.to_thread(infin8, *arguments, env=environment(sandbox, **env))
 
 
 @contextmanager
 def started(*arguments: str, env: dict[str, str] = BASE) -> Iterator[subprocess.Popen[str]]:
     """A running process."""
     with subprocess.Popen(
-        (*INFIN8, *arguments), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+        (*INFIN8, *arguments),
+        env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
         try:
             yield process
         finally:

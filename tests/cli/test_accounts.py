@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import shlex
 import sys
@@ -10,13 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from program import BASE, Ran
+from program import BASE, Ran, infin8
 from proxy import proxy
 from terminal import terminal
 
 from infin8_async import Credentials
 from infin8_async.cli.accounts import read_accounts
-from infin8_async.cli.app import run
 from infin8_async.store import CdrStore
 from infin8_async.testing import Sandbox
 
@@ -26,19 +24,10 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def command(monkeypatch, capfd, tmp_path):
-    """Runs commands in a thread of this process, so that its loop may serve sandboxes. Starting Python costs more."""
-    for name in os.environ:
-        if name not in BASE:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
+def command(tmp_path):
     async def run_command(*arguments: str, **env: str) -> Ran:
-        with monkeypatch.context() as patch:
-            for name, value in env.items():
-                patch.setenv(name, value)
-            code = await asyncio.to_thread(run, arguments)
-        return Ran(code, *capfd.readouterr())
+        home = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+        return await asyncio.to_thread(infin8, *arguments, env=BASE | home | env)
 
     return run_command
 

@@ -24,7 +24,7 @@ class TestFollow:
         async with Sandbox(0) as sandbox:
             for _ in range(2):
                 added = sandbox.add_call(starttime=ended, endtime=ended)
-                with started("follow", "--interval", "1s", *place, env=environment(sandbox)) as process:
+                with started("follow", "--interval", "0.1s", *place, env=environment(sandbox)) as process:
                     got.append(json.loads(await asyncio.to_thread(process.stdout.readline))["id"])
                     assert got[-1] == added
                     asked = len(sandbox.requests)
@@ -36,7 +36,7 @@ class TestFollow:
     def test_a_sandbox_that_is_followed_is_a_live_one_whose_oldest_call_comes_first(self):
         """And standard error says when it starts, and with -v what each poll found."""
         now = datetime.now(BEIJING).replace(microsecond=0)
-        options = ("--interval", "1s", "--format", "csv", "--fields", "starttime", "-v")
+        options = ("--interval", "0.1s", "--format", "csv", "--fields", "starttime", "-v")
         with started("follow", "--sandbox", *options) as process:
             assert process.stdout.readline() == "starttime\n"
             times = [process.stdout.readline() for _ in range(20)]  # a call each half minute of ten minutes
@@ -44,7 +44,7 @@ class TestFollow:
             assert process.stdout.readline() > times[0]
             process.terminate()
             said = process.communicate(timeout=PATIENCE)[1].splitlines()
-        since = re.fullmatch(r"infin8: following since (.*) \(Beijing\), every 1 s; Ctrl-C ends it", said[0])
+        since = re.fullmatch(r"infin8: following since (.*) \(Beijing\), every 0\.1 s; Ctrl-C ends it", said[0])
         started_at = datetime.fromisoformat(f"{since[1]}+08:00") + timedelta(minutes=10)
         assert now <= started_at <= datetime.now(BEIJING)
         assert re.fullmatch(r"infin8: \d\d:\d\d:\d\d poll 1: 20 new", said[1])

@@ -4,12 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from program import (
-    DAY,
-    Ran,
-    against,
-    environment,
-)
+from program import DAY, PATIENCE, Ran, against, environment, started
 from terminal import terminal
 
 from infin8_async.testing import Sandbox
@@ -29,10 +24,10 @@ async def test_the_key_comes_from_a_file_or_from_standard_input(tmp_path: Path):
         from_file = await against(
             sandbox, "count", *DAY, "--accesskey-file", str(tmp_path / "key"), INFIN8_ACCESSKEY=""
         )
-        from_input = await against(
-            sandbox, "count", *DAY, "--accesskey-file", "-", INFIN8_ACCESSKEY="", stdin=f"{key}\n"
-        )
-    assert from_file == from_input == Ran(0, "3\n", "")
+        with started("count", *DAY, "--accesskey-file", "-", env=environment(sandbox, INFIN8_ACCESSKEY="")) as process:
+            from_input = await asyncio.to_thread(process.communicate, f"{key}\n", timeout=PATIENCE)
+    assert from_file == Ran(0, "3\n", "")
+    assert from_input == ("3\n", "")
 
 
 async def test_a_terminal_does_not_show_the_key_that_is_typed():

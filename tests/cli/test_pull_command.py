@@ -18,6 +18,7 @@ from program import (
     DAY,
     INFIN8,
     PATIENCE,
+    Ran,
     against,
     environment,
     infin8,
@@ -160,15 +161,15 @@ def test_a_file_that_cannot_be_written_is_one_line_and_1(tmp_path: Path):
     assert (ran.code, ran.out, ran.err) == (1, "", f"infin8: {file}: No such file or directory\n")
 
 
-async def test_without_its_extra_a_parquet_file_is_refused_before_anything_is_pulled(tmp_path: Path):
+async def test_without_its_extra_a_parquet_file_is_refused_before_anything_is_pulled(tmp_path: Path, monkeypatch):
     file = tmp_path / "calls.parquet"
-    code = "import sys; sys.modules['pyarrow'] = None; from infin8_async.__main__ import main; sys.exit(main())"
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     async with Sandbox(calls=1) as sandbox:
-        command, env = (sys.executable, "-c", code, "pull", *DAY, "-o", str(file)), environment(sandbox)
-        ran = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False, env=env)
+        ran = await against(sandbox, "pull", *DAY, "-o", str(file))
         assert sandbox.requests == []
-    assert (ran.returncode, ran.stdout, names(tmp_path)) == (2, "", [])
-    assert ran.stderr == f"infin8: --output {file}: Arrow and Parquet need: pip install 'infin8-async[arrow]'\n"
+    assert (names(tmp_path), ran) == (
+        [], Ran(2, "", f"infin8: --output {file}: Arrow and Parquet need: pip install 'infin8-async[arrow]'\n")
+    )  # fmt: skip
 
 
 def test_a_link_goes_on_pointing_to_the_file_that_is_replaced(tmp_path: Path):

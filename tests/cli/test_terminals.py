@@ -6,12 +6,13 @@ import shlex
 import signal
 
 import pytest
+from profiles import some
 from program import BASE, DAY, INFIN8, environment, names
 from terminal import terminal
 
 from infin8_async.testing import Sandbox, SandboxRequest
 
-WIDTHS = (40, 80, 140)
+WIDTHS = some((40, 80, 140), 2)
 CALL = r"\d\d-\d\d \d\d:\d\d"
 
 

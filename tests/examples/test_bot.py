@@ -1,32 +1,21 @@
-"""The bot of the examples, in a process of its own, with a sandbox and a stand-in for Telegram on loopback."""
+"""The bot of the examples, with a sandbox and a stand-in for Telegram on loopback."""
 
 import asyncio
-import os
-import subprocess
-import sys
+import gc
+import runpy
+import signal
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from profiles import THOROUGH
 
 from infin8_async import BEIJING
 from infin8_async.testing import Sandbox
 
-DEVELOPMENT = ("-X", "dev") if THOROUGH else ()  # says more of what is left behind, and takes twice the time
 BOT = Path(__file__).parents[2] / "examples" / "bot.py"
 CHAT, STRANGER = 7, 8
-
-# aiogram keeps the last updates in a cache until the interpreter ends. That late, pydantic-core 2.46 reads freed memory
-# when it frees the time zones in them, and with the memory checks of `-X dev` Python 3.12.1 crashes.
-RUN = """
-import runpy, sys
-runpy.run_path(sys.argv[1], run_name="__main__")
-from aiogram.types import Update
-Update.event_type.fget.cache_clear()
-"""
 
 
 class Telegram:
@@ -79,29 +68,29 @@ async def telegram():
     await runner.cleanup()
 
 
-@asynccontextmanager
-async def bot(sandbox, telegram, checkpoint):
-    """A running bot. When the block is left, it gets SIGTERM and must stop cleanly."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *DEVELOPMENT, "-c", RUN, BOT, stderr=subprocess.PIPE,
-        env={
-            **os.environ, "BOT_TOKEN": "42:TEST", "BOT_CHAT": str(CHAT), "BOT_API": telegram.address,
-            "BOT_CHECKPOINT": str(checkpoint), "INFIN8_BASE_URL": sandbox.base_url,
+@pytest.fixture
+def bot(telegram, tmp_path, monkeypatch, caplog):
+    @asynccontextmanager
+    async def bot(sandbox):
+        """A bot that runs in this process: to import aiogram takes seconds. In the end it gets SIGTERM, and stops."""
+        variables = {
+            "BOT_TOKEN": "42:TEST", "BOT_CHAT": str(CHAT), "BOT_API": telegram.address,
+            "BOT_CHECKPOINT": str(tmp_path / "missed.json"), "INFIN8_BASE_URL": sandbox.base_url,
             "INFIN8_APPID": sandbox.credentials.appid, "INFIN8_ACCESSKEY": sandbox.credentials.accesskey,
             "INFIN8_USERNAME": sandbox.credentials.username,
-        },
-    )  # fmt: skip
-    try:
-        yield
-        process.terminate()
-        _, said = await process.communicate()
-        assert process.returncode == 0, said.decode()
-        for trouble in (b"never", b"Unclosed", b"destroyed", b"Traceback"):
-            assert trouble not in said, said.decode()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        }  # fmt: skip
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(runpy.run_path(str(BOT))["main"]())
+            yield
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+            signal.raise_signal(signal.SIGTERM)
+        gc.collect()
+        for trouble in ("never", "Unclosed", "destroyed", "Traceback"):
+            assert trouble not in caplog.text
+
+    return bot
 
 
 def ring(sandbox, number: str, *, billsec: int) -> int:
@@ -114,27 +103,25 @@ def ring(sandbox, number: str, *, billsec: int) -> int:
     )  # fmt: skip
 
 
-async def test_each_missed_call_is_posted_once_whatever_telegram_says_and_however_often_it_is_started(
-    telegram, tmp_path
-):
+async def test_each_missed_call_is_posted_once_whatever_telegram_says_and_however_often_it_is_started(bot, telegram):
     async with Sandbox(0) as sandbox:
         telegram.refusals = 1
         ring(sandbox, "13800000001", billsec=0)
         ring(sandbox, "13800000002", billsec=9)
-        async with bot(sandbox, telegram, tmp_path / "missed.json"):
+        async with bot(sandbox):
             chat, text = await telegram.posted.get()
             assert chat == CHAT
             assert text.startswith("Missed: 13800000001 rang 0100 at ")
             telegram.say(CHAT, "/today")  # answered when the post before it is done
             await telegram.posted.get()
         ring(sandbox, "13800000003", billsec=0)
-        async with bot(sandbox, telegram, tmp_path / "missed.json"):
+        async with bot(sandbox):
             _, text = await telegram.posted.get()
             assert "13800000003" in text
         assert telegram.posted.empty()
 
 
-async def test_today_gives_the_figures_to_its_chat_and_to_nobody_else(telegram, tmp_path):
+async def test_today_gives_the_figures_to_its_chat_and_to_nobody_else(bot, telegram):
     today = datetime.now(BEIJING).date()
     async with Sandbox(50, start=today) as sandbox:
         rows = list(sandbox.rows(starttime=f"{today} 00:00:00"))
@@ -151,7 +138,7 @@ async def test_today_gives_the_figures_to_its_chat_and_to_nobody_else(telegram, 
         ]
         sandbox.on_request = lambda request: sandbox.fail(code=1006) if telegram.refused else None
         telegram.refused = False
-        async with bot(sandbox, telegram, tmp_path / "missed.json"):
+        async with bot(sandbox):
             telegram.say(STRANGER, "/today")
             telegram.say(CHAT, "/today")
             posted = await telegram.posted.get()

@@ -227,7 +227,7 @@ class TestSources:
                 yield cdr
 
         assert await write(counted(), tmp_path / "calls") == 10_000
-        assert most <= 2_002
+        assert most <= 3_002  # one is gathered, one written, and one a thread lets go of when it runs again
 
 
 class Held(dict):

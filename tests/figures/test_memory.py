@@ -9,6 +9,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
+import pytest_asyncio
 from attrs import evolve
 from calls import at
 from hypothesis import given, settings
@@ -41,21 +42,26 @@ async def many(number: int) -> AsyncIterator[Cdr]:
         )
 
 
-async def test_what_is_remembered_does_not_grow_with_the_number_of_calls():
-    for number in (5_000, 90_000):
-        made = await figures(many(number))
+LOTS = 90_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lots():
+    return await figures(many(LOTS))
+
+
+async def test_what_is_remembered_does_not_grow_with_the_number_of_calls(lots):
+    for number, made in ((5_000, await figures(many(5_000))), (LOTS, lots)):
         assert made.unreturned == Share(0, number)
         assert len(pickle.dumps(made)) < 700_000  # of 90,000 calls, two numbers each would be twice that
 
 
-async def test_a_day_of_more_calls_than_seconds_is_exact():
-    number = 90_000
-    made = await figures(many(number))
-    begun = sorted(3600 + call * 82_000 // number for call in range(number))
+async def test_a_day_of_more_calls_than_seconds_is_exact(lots):
+    begun = sorted(3600 + call * 82_000 // LOTS for call in range(LOTS))
     at_once = {second: bisect_right(begun, second) - bisect_right(begun, second - 60) for second in begun}
     first = max(at_once, key=lambda second: (at_once[second], -second))
-    assert made.most_at_once == Peak(at_once[first], MIDNIGHT + timedelta(seconds=first))
-    assert sum(round(erlangs * 3600) for erlangs in made.erlangs.values()) == number * 60
+    assert lots.most_at_once == Peak(at_once[first], MIDNIGHT + timedelta(seconds=first))
+    assert sum(round(erlangs * 3600) for erlangs in lots.erlangs.values()) == LOTS * 60
 
 
 @settings(max_examples=5)

@@ -3,6 +3,7 @@
 import asyncio
 
 import msgspec
+import pyarrow as pa
 import pytest
 from attrs import fields
 from hypothesis import example, given, settings
@@ -11,7 +12,9 @@ from profiles import cases
 
 from infin8_async import Cdr, ResponseError
 from infin8_async._arrow import call_schema, record_batch
-from infin8_async._pull.rows import Rows, rows_of, rows_with_columns
+from infin8_async._pull.rows import Rows, rows_of
+from infin8_async._wire.columns import columns_of
+from infin8_async._wire.decoding import ALL, row_type
 from infin8_async._wire.protocol import PageBytes
 
 ROW = {
@@ -72,7 +75,7 @@ async def by_records(page, schema):
 
 
 async def by_columns(page, schema):
-    return await (rows_with_columns(page, schema) or await rows_of(page)).batch(schema)
+    return await (await rows_of(page, frozenset(schema.names))).batch(schema)
 
 
 @settings(max_examples=cases(400))
@@ -123,13 +126,20 @@ def test_an_odd_body_is_the_same_to_columns_as_to_records(body):
     assert outcome(lambda: by_columns(page, SCHEMA)) == outcome(lambda: by_records(page, SCHEMA))
 
 
+def straight(page, schema):
+    """The columns of rows that are documented as far as they are read."""
+    rows = page.rows(frozenset(schema.names))
+    columns = {name: column for step in columns_of(rows, schema) for name, column in step.items()}
+    return pa.record_batch(columns).select(schema.names)
+
+
 @settings(max_examples=cases(150))
 @given(rows=st.lists(documented, min_size=1, max_size=4))
 @example(rows=[ROW])
 @example(rows=[{name: ROW[name] for name in ("id", "starttime")}])
 def test_documented_rows_become_columns_without_a_record(rows):
     page = page_of(rows)
-    assert page.batch(SCHEMA) == asyncio.run(by_records(page, SCHEMA))
+    assert straight(page, SCHEMA) == asyncio.run(by_records(page, SCHEMA))
 
 
 @settings(max_examples=cases(150))
@@ -139,8 +149,8 @@ def test_some_of_the_rows_become_those_columns_and_those_records(rows, chance, w
     page = page_of([row | ({} if whole else {"billsec": "1"}) for row in rows])
 
     async def made():
-        marked = [rows_with_columns(page, SCHEMA) for _ in range(2)]
-        some = [found.pick(places) for found in (marked[0], await rows_of(page), marked[1])]
+        few = frozenset({"id", "billsec"})
+        some = [(await rows_of(page, columns)).pick(places) for columns in (few, ALL, few)]
         assert all(these.ids == [rows[place]["id"] for place in places] for these in some)
         return await some[0].batch(SCHEMA), await some[1].records(), await some[2].records()
 
@@ -149,14 +159,13 @@ def test_some_of_the_rows_become_those_columns_and_those_records(rows, chance, w
     assert batch == record_batch(SCHEMA, records)
 
 
-@pytest.mark.parametrize("marks", [True, False])
+@pytest.mark.parametrize("columns", [frozenset({"id"}), ALL])
 @pytest.mark.parametrize("make", [Rows.records, lambda rows: rows.batch(SCHEMA)])
-def test_an_error_of_a_row_that_was_picked_names_its_number_on_the_page(marks, make):
+def test_an_error_of_a_row_that_was_picked_names_its_number_on_the_page(columns, make):
     page = page_of([ROW, ROW | {"id": 2, "starttime": "yesterday"}])
 
     async def made():
-        rows = rows_with_columns(page, SCHEMA) if marks else await rows_of(page)
-        return await make(rows.pick([1]))
+        return await make((await rows_of(page, columns)).pick([1]))
 
     with pytest.raises(ResponseError, match=r"page 7.*: row 2, field starttime is no time"):
         asyncio.run(made())
@@ -174,9 +183,11 @@ def test_some_columns_are_those_of_all(columns, odd):
 
 def test_a_field_that_no_column_holds_is_not_read():
     page = page_of([ROW | {"clientip": {"not": "documented"}}])
-    assert page.batch(call_schema(["id", "starttime"])).num_rows == 1
-    with pytest.raises(ValueError, match="clientip"):
-        page.batch(SCHEMA)
+    columns = ["id", "starttime"]
+    assert straight(page, call_schema(columns)).num_rows == 1
+    assert type(page.rows()[0]) is not row_type(ALL)
+    with pytest.raises(ResponseError, match="clientip"):
+        asyncio.run(by_columns(page, SCHEMA))
 
 
 @settings(max_examples=cases(400))
@@ -187,7 +198,7 @@ def test_times_compare_as_texts_where_all_can_be_read(times):
     page = page_of([ROW | {"starttime": time} for time in times])
 
     async def texts():
-        return (rows_with_columns(page, SCHEMA) or await rows_of(page)).times("starttime")
+        return (await rows_of(page)).times("starttime")
 
     expected = outcome(lambda: _records_of(page))
     if isinstance(expected, tuple):

@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import pytest_asyncio
 from attrs import evolve
 from rich.console import Console
 
@@ -24,13 +25,13 @@ LANGUAGES = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def report():
     async with (
         Sandbox(3000, days=14, start=date(2020, 6, 8)) as sandbox,
         Infin8Session(sandbox.credentials, base_url=sandbox.base_url) as session,
     ):
-        yield await gather(WEEK, session.cdrs, zone=BEIJING)
+        return await gather(WEEK, session.cdrs, zone=BEIJING)
 
 
 class TestBefore:

@@ -1,10 +1,11 @@
 """The pytest plugin, in test runs of their own: with any of the plugins that run asynchronous tests, and with none."""
 
 import pytest
-from profiles import some
+from profiles import THOROUGH, some
 
 # What pytest-asyncio says to all who do not configure it is not about the fixture.
 STRICT = ("-W", "error", "-W", 'ignore:The configuration option "asyncio_default_fixture_loop_scope" is unset')
+UNRELATED = ("-p", "no:hypothesispytest", "-p", "no:xdist")  # to load them takes a third of a run
 NO_PLUGIN = ("-p", "no:asyncio", "-p", "no:anyio")
 
 # A plugin that makes some packages as good as not installed.
@@ -52,17 +53,17 @@ async def test_plain(infin8_sandbox, session):
 
 @pytest.fixture
 def run(pytester, monkeypatch):
-    """Run a test file as strictly as pytest and Python can."""
-    monkeypatch.setenv("PYTHONDEVMODE", "1")
+    """Run a test file as strictly as pytest and, in the thorough profile, Python can: that takes twice the time."""
+    monkeypatch.setenv("PYTHONDEVMODE", "1" if THOROUGH else "")
 
     def run(test, *args):
         pytester.makepyfile(test)
-        return pytester.runpytest_subprocess(*STRICT, *args)
+        return pytester.runpytest_subprocess(*STRICT, *UNRELATED, *args)
 
     return run
 
 
-@pytest.mark.parametrize("plugins", [(), NO_PLUGIN], ids=["all plugins", "none"])
+@pytest.mark.parametrize("plugins", [(), NO_PLUGIN], ids=["all plugins for asyncio", "none"])
 def test_a_run_that_asks_for_no_sandbox_loads_nothing_for_it(run, pytester, plugins):
     refused = {"aiohttp", "infin8_async", "msgspec"} | ({"pytest_asyncio", "anyio"} if plugins else set())
     pytester.makepyfile(refuse=REFUSE.format(refused=refused))
