@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 
 import pytest
@@ -28,6 +29,8 @@ SERVERS = {"INFIN8_TEST_POSTGRES": "postgresql+asyncpg", "INFIN8_TEST_MYSQL": "m
 def pytest_configure(config: pytest.Config) -> None:
     """Run loops in debug mode in the thorough profile; give each process of pytest-xdist a database of its own."""
     config.option.asyncio_debug = THOROUGH  # a seventh of the time of all tests
+    # What a slow step is to the debug mode says how busy the machine is.
+    logging.getLogger("asyncio").addFilter(lambda record: not str(record.msg).startswith("Executing"))
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     for variable, driver in SERVERS.items():
         if worker and variable in os.environ:

@@ -92,7 +92,7 @@ def local(time):
 async def test_killed_at_any_moment_and_started_again_the_table_is_the_platform_row_for_row(lander, url, what):
     chance = Random(what)
     async with Sandbox(1500, days=7, latency=lambda _: chance.random() / 250) as sandbox:
-        kills = int(os.environ.get("INFIN8_KILLS", cases(10)))
+        kills = int(os.environ.get("INFIN8_KILLS", cases(3)))
         await kill_until_done(partial(start, lander, what, url, sandbox), sandbox, chance=chance, kills=kills)
         await assert_true(url, sandbox)
 
