@@ -101,21 +101,35 @@ class Transport:
         Raises:
             Infin8Error: As the last try ended.
         """
-        import stamina  # noqa: PLC0415  # it takes its time to load, and nobody needs it before the first request
-
         tries = 0
         failure: Exception | None = None
 
         def at_once(error: Exception) -> bool:
             return tries == 1 and _closed_as_we_sent(error)
 
+        async def one_try() -> PageBytes:
+            nonlocal tries
+            tries += 1
+            turn = self._pace.turn(self._line, excused=at_once, longest_wait=self._retry.wait_max)
+            async with self._connections, turn:
+                self.requests += 1
+                tally.requests += 1
+                if tries > 1:
+                    tally.retries += 1
+                return await self._exchange(query, page, per_page)
+
         def wait(error: Exception) -> bool | float:
-            nonlocal failure
-            failure = error
             again = 0.0 if at_once(error) else wait_before_retry(error)
             if again is not False and tries < self._retry.attempts:
-                log.warning("page %d: try %d of %d, after: %s", page, tries + 1, self._retry.attempts, failure)
+                log.warning("page %d: try %d of %d, after: %s", page, tries + 1, self._retry.attempts, error)
             return again
+
+        try:
+            return await one_try()
+        except Infin8Error as error:
+            failure = error
+
+        import stamina  # noqa: PLC0415  # it takes its time, to load and for each call, and hardly a request needs it
 
         @stamina.retry(
             on=wait,
@@ -125,19 +139,15 @@ class Transport:
             wait_max=self._retry.wait_max,
             wait_jitter=self._retry.wait_initial,
         )
-        async def one_try() -> PageBytes:
-            nonlocal tries
-            tries += 1
-            turn = self._pace.turn(self._line, excused=at_once, longest_wait=self._retry.wait_max)
-            async with self._connections, turn:
-                self.requests += 1
-                tally.requests += 1
-                if failure is not None:
-                    tally.retries += 1
-                return await self._exchange(query, page, per_page)
+        async def retried() -> PageBytes:
+            nonlocal failure
+            if failure is not None:  # the first try has been made
+                first, failure = failure, None
+                raise first
+            return await one_try()
 
         try:
-            return await one_try()
+            return await retried()
         except Infin8Error as error:
             last = error
         raise without_frames(last)
