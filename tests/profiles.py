@@ -1,5 +1,5 @@
 """
-How many cases the tests go through: all of them with `INFIN8_TESTS=thorough`, as the gate does for a pull and a feed, else some.
+How many cases the tests go through: all with `INFIN8_TESTS=thorough`, as the gate does for pulls and feeds, else some.
 
 Every promise is tested in both profiles. What differs is the number of examples, of seeds and of values, and that loops
 are in debug mode in the thorough one.
