@@ -121,6 +121,7 @@ async def rows_of(page: PageBytes, columns: frozenset[str] = ALL) -> Rows:
     """
     rows = page.rows(columns)
     numbers = range(1, len(rows) + 1)
+    await asyncio.sleep(0)  # that took a millisecond or two
     if all(isinstance(row, Documented) for row in rows[:1]):
         return Rows(rows, page, numbers)
     structured = _structured(rows, page, numbers)

@@ -19,7 +19,7 @@ _YEAR_1: Final = -62_135_596_800_000  # when it begins; Python's calendar has no
 
 def columns_of(rows: Sequence[Documented], schema: "Schema") -> "Iterator[dict[str, Array]]":
     """
-    The columns of a schema by name, and the id's, in two steps of about a millisecond for 1,000 rows.
+    The columns of a schema by name, and the id's, in steps of half a millisecond for 1,000 rows.
 
     Args:
         rows: At least one, with the fields of the schema.
@@ -36,6 +36,7 @@ def columns_of(rows: Sequence[Documented], schema: "Schema") -> "Iterator[dict[s
     cells = list(chain.from_iterable(map(msgspec.structs.astuple, rows)))
     values = {name: cells[place :: len(names)] for place, name in enumerate(names)}
     del cells
+    yield {"id": pa.array(values["id"], pa.int64())}
     times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
     # All of them as one array: what Arrow does costs more for each call than for each of 1,000 values.
     instants = _instants(list(chain.from_iterable(values[name] for name in times)))
@@ -43,11 +44,14 @@ def columns_of(rows: Sequence[Documented], schema: "Schema") -> "Iterator[dict[s
         name: instants.slice(place * len(rows), len(rows)).view(schema.field(name).type)
         for place, name in enumerate(times)
     }
-    kinds = {"id": pa.int64()} | {field.name: field.type for field in schema if field.name not in times}
-    yield {
-        name: pa.array(values[name], kind) if name in names else pa.nulls(len(rows), kind)
-        for name, kind in kinds.items()
-    }
+    others = [field for field in schema if field.name not in times]
+    for some in (others[::2], others[1::2]):
+        yield {
+            field.name: pa.array(values[field.name], field.type)
+            if field.name in names
+            else pa.nulls(len(rows), field.type)
+            for field in some
+        }
 
 
 def _instants(times: Sequence[str | None]) -> "Array":
