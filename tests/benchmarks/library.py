@@ -36,6 +36,17 @@ async def count(url: str, *, concurrency: int, per_page: int = 1000) -> int:
     return calls
 
 
+async def count_to_the_last(url: str, rows: int, *, concurrency: int, per_page: int = 1000) -> int:
+    """Read every call, one by one, and leave with the last: what proves that it was the last is not waited for."""
+    calls = 0
+    async with stream(url, concurrency=concurrency, per_page=per_page) as pull:
+        async for _ in pull:
+            calls += 1
+            if calls == rows:
+                break
+    return calls
+
+
 async def count_by_pages(url: str, *, concurrency: int, per_page: int = 1000) -> int:
     """The same, page by page."""
     calls = 0
