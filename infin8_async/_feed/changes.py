@@ -8,7 +8,7 @@ from typing import Final
 from attrs import evolve
 
 from .._pull.divide import SECOND, cut
-from .._wire.transport import cancel
+from .._wire.tasks import cancel
 from ..models import CdrQuery
 from .memory import Memory
 

@@ -10,7 +10,7 @@ from attrs import define, frozen
 
 from .._wire.decoding import ALL
 from .._wire.protocol import NoBodyError, PageBytes, without_frames
-from .._wire.transport import cancel, result_of
+from .._wire.tasks import cancel, result_of
 from ..models import CdrQuery
 from .rows import Rows, rows_of
 from .salvage import Place, Salvage

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from .._wire.transport import cancel
+from .._wire.tasks import cancel
 from ..models import CdrQuery
 from .divide import SECOND, divide
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Mapping
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -18,6 +18,7 @@ from .clock import PlatformClock
 from .pace import Pace
 from .protocol import LARGEST_BODY, PATH, PageBytes, form, read_page, without_frames
 from .retries import wait_before_retry
+from .tasks import cancel, result_of
 
 log: Final = logging.getLogger("infin8_async")
 
@@ -102,7 +103,7 @@ class Transport:
             Infin8Error: As the last try ended.
         """
         tries = 0
-        failure: Exception | None = None
+        failures: list[Infin8Error] = []  # of the first try, until it is raised again
 
         def at_once(error: Exception) -> bool:
             return tries == 1 and _closed_as_we_sent(error)
@@ -127,7 +128,7 @@ class Transport:
         try:
             return await one_try()
         except Infin8Error as error:
-            failure = error
+            failures.append(error)
 
         import stamina  # noqa: PLC0415  # it takes its time, to load and for each call, and hardly a request needs it
 
@@ -140,10 +141,8 @@ class Transport:
             wait_jitter=self._retry.wait_initial,
         )
         async def retried() -> PageBytes:
-            nonlocal failure
-            if failure is not None:  # the first try has been made
-                first, failure = failure, None
-                raise first
+            if failures:
+                raise failures.pop()  # no name for it here: this frame and the error would hold each other
             return await one_try()
 
         try:
@@ -267,39 +266,3 @@ async def _whole_body(response: aiohttp.ClientResponse, page: int) -> bytes:
             raise ResponseError(response.status, page, f"a body of more than {LARGEST_BODY >> 20} MiB")
     log.debug("page %d: HTTP %d, %d bytes", page, response.status, size)
     return b"".join(chunks)
-
-
-async def result_of(task: "asyncio.Task[_T]", *, owner: str) -> _T:
-    """
-    Wait for a task, which is cancelled with its waiter.
-
-    Raises:
-        RuntimeError: Somebody else cancelled it: its *owner* was closed.
-    """
-    try:
-        await asyncio.wait([task])
-    except asyncio.CancelledError:
-        await cancel([task])
-        raise
-    if task.cancelled():
-        raise RuntimeError(f"the {owner} was closed meanwhile")
-    return task.result()
-
-
-async def cancel(tasks: Iterable["asyncio.Task[object]"]) -> None:
-    """Cancel tasks and wait until every one has ended, however it ends and however often the caller is cancelled."""
-    pending = {task for task in tasks if not task.done()}
-    for task in pending:
-        task.cancel()
-    cancelled: asyncio.CancelledError | None = None
-    while pending:
-        try:
-            _, pending = await asyncio.wait(pending)
-        except asyncio.CancelledError as error:  # a cancel scope of anyio cancels again at every wait
-            cancelled = error
-            pending = {task for task in pending if not task.done()}
-    if cancelled is not None:
-        try:
-            raise cancelled
-        finally:
-            del cancelled  # or it and this frame would hold each other

@@ -18,7 +18,7 @@ import uvloop
 from profiles import THOROUGH
 
 from infin8_async import CdrQuery, Infin8Session, RetryPolicy
-from infin8_async._wire.transport import cancel
+from infin8_async._wire.tasks import cancel
 from infin8_async.testing import Sandbox
 
 TESTS = Path(__file__).parents[1]
