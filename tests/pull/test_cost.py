@@ -3,10 +3,11 @@
 import asyncio
 import random
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from clock import run
-from profiles import cases
+from profiles import cases, some
 from simulation import DAY, LAST_SECOND, WINDOW, Platform, page_of, read, rows_of
 
 from infin8_async import CdrQuery
@@ -44,21 +45,20 @@ def test_a_list_that_grows_by_500_calls_a_second_costs_at_most_one_and_a_half_re
     assert len(platform.requests) <= 1.5 * len(cdrs) / 100
 
 
-@pytest.mark.parametrize("compares", ["starttime", "endtime"])
-@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize(("newest_first", "compares"), some(list(product((True, False), ("starttime", "endtime"))), 2))
 def test_one_call_hidden_among_400_pages_costs_at_most_30_requests(newest_first, compares):
-    chance = random.Random(1)
-    rows = [(chance.randint(1, LAST_SECOND - 400), call) for call in range(1, 39_990)]
-    platform = Platform(rows, size=100, newest_first=newest_first, compares=compares)
-    hidden = rows[20_000][1]
+    chance, size = random.Random(1), cases(100, 25)
+    rows = [(chance.randint(1, LAST_SECOND - 400), call) for call in range(1, 400 * size - 10)]
+    platform = Platform(rows, size=size, newest_first=newest_first, compares=compares)
+    hidden = rows[200 * size][1]
     answer = platform.answer
 
     def hide(query, page, size):
         shown = answer(query, page, size)
-        if query == WINDOW and len(platform.requests) <= 400:  # once, as a change of the database's plan may do
+        # Once, as a change of the database's plan may do.
+        if query == WINDOW and len(platform.requests) <= 400 and b'"id":%d,' % hidden in bytes(shown._rows):
             rows = [row for row in rows_of(shown) if row["id"] != hidden]
-            if len(rows) < len(rows_of(shown)):
-                return page_of(shown, [*rows, rows_of(answer(query, page + 1, size))[0]])
+            return page_of(shown, [*rows, rows_of(answer(query, page + 1, size))[0]])
         return shown
 
     platform.answer = hide
