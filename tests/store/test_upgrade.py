@@ -106,6 +106,7 @@ async def tables(url):
         ("CREATE TABLE cdr_windows (id INTEGER)", "cdr_windows"),
     ],
 )
+@pytest.mark.any_database
 async def test_a_table_of_somebody_else_is_refused_and_left_alone(url, statement, message):
     await sql(url, statement)
     before = await tables(url)
@@ -123,6 +124,7 @@ async def test_a_table_of_somebody_else_is_refused_and_left_alone(url, statement
         ("DROP TABLE cdr_windows", "no table cdr_windows"),
     ],
 )
+@pytest.mark.any_database
 async def test_a_newer_or_a_damaged_store_is_refused_and_left_alone(url, statement, message):
     async with CdrStore(url) as store:
         await store.save([OLD])
@@ -145,6 +147,7 @@ async def test_a_first_version_with_a_column_missing_is_refused_and_left_alone(f
     assert await tables(first) == before
 
 
+@pytest.mark.any_database
 async def test_columns_that_somebody_added_do_no_harm(url):
     platform = Platform.of([call(1, 1000)], credentials=ME)
     async with CdrStore(url) as store:
