@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -161,6 +162,7 @@ def test_the_sandbox_shares_nothing_with_the_client_but_models_and_errors():
     assert {found.rooms[1] for found in ALL if found.rooms[0] == "testing"} <= {"testing", "models", "errors"}
 
 
+@cache
 def optional() -> set[str]:
     """The modules that only an extra brings, without those of the tests themselves."""
     wanted: dict[bool, set[str]] = {True: set(), False: set()}

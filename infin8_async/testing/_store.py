@@ -62,13 +62,55 @@ def select(form: Mapping[str, str], *, bounds: Bounds, compares: Compared) -> Se
     return Selection(" AND ".join(condition for condition, _ in used) or "1", tuple(value for _, value in used))
 
 
+def database_of(calls: Iterable[Call], *, first_id: int, file: str = "") -> sqlite3.Connection:
+    """
+    A private database of calls, numbered as they end.
+
+    Args:
+        calls: Those that it holds in the beginning, without ids.
+
+        first_id: The id of the one that ends first.
+
+        file: Where it is. The default is a temporary file, so that memory stays flat.
+    """
+    # Python may collect what holds it, and close it, in any thread.
+    database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    columns = ", ".join(f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'}" for name in COLUMNS[1:])
+    execute = database.execute
+    execute(f"CREATE TABLE born ({columns})")
+    execute(f"CREATE TABLE cdrs (id INTEGER PRIMARY KEY, {columns})")
+    execute("BEGIN")
+    database.executemany(
+        f"INSERT INTO born VALUES ({', '.join('?' * (len(COLUMNS) - 1))})",  # noqa: S608  # nothing but placeholders
+        (tuple(map(call.__getitem__, COLUMNS[1:])) for call in calls),
+    )
+    # The platform numbers calls as they end.
+    execute(
+        "INSERT INTO cdrs SELECT ? + row_number() OVER (ORDER BY endtime, starttime, rowid), * FROM born",
+        (first_id - 1,),
+    )
+    execute("DROP TABLE born")
+    execute("CREATE INDEX by_dial_time ON cdrs (starttime, id)")
+    execute("COMMIT")
+    return database
+
+
+def copy_of(database: sqlite3.Connection) -> sqlite3.Connection:
+    """A database of its own with the same calls, in a temporary file."""
+    copy = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    database.backup(copy)
+    return copy
+
+
 class Store:
     """
-    Any number of calls, in a private temporary database on disk, so that memory stays flat.
+    Any number of calls, which are asked for as the platform is.
 
     A page deep in a window costs as much as the rows that it skips, as always with `OFFSET`.
 
     Args:
+        database: The calls; closed with this object.
+
         unknown_fields: Names of fields that each row has besides those of a call.
 
         repeated: Whether every tenth call is there twice.
@@ -76,35 +118,17 @@ class Store:
 
     def __init__(
         self,
-        calls: Iterable[Call],
+        database: sqlite3.Connection,
         *,
         order: Order,
         ties: Ties,
         seed: int,
-        first_id: int,
         unknown_fields: Iterable[str] = (),
         repeated: bool = False,
     ) -> None:
-        # Python may collect this object, and close the database, in any thread.
-        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        weakref.finalize(self, self._database.close)
-        columns = ", ".join(f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'}" for name in COLUMNS[1:])
-        execute = self._database.execute
-        execute(f"CREATE TABLE born ({columns})")
-        execute(f"CREATE TABLE cdrs (id INTEGER PRIMARY KEY, {columns})")
-        execute("BEGIN")
-        self._database.executemany(
-            f"INSERT INTO born VALUES ({', '.join('?' * (len(COLUMNS) - 1))})",  # noqa: S608  # nothing but placeholders
-            (tuple(map(call.__getitem__, COLUMNS[1:])) for call in calls),
-        )
-        # The platform numbers calls as they end.
-        execute(
-            "INSERT INTO cdrs SELECT ? + row_number() OVER (ORDER BY endtime, starttime, rowid), * FROM born",
-            (first_id - 1,),
-        )
-        execute("DROP TABLE born")
-        execute("CREATE INDEX by_dial_time ON cdrs (starttime, id)")
-        execute("COMMIT")
+        self._database = database
+        weakref.finalize(self, database.close)
+        execute = database.execute
         execute(_LISTED_TWICE if repeated else _LISTED)
         self._database.create_function("scattered", 2, _scattered, deterministic=True)
         self._order = order

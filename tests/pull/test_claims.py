@@ -7,7 +7,7 @@ from clock import run
 from profiles import cases
 from simulation import LAST_SECOND, Platform, read, times
 
-SEEDS = range(cases(1_000))
+SEEDS = range(cases(1_000, 40))
 
 
 def a_platform(chance: random.Random, seed: int, **options) -> tuple[Platform, set[int]]:

@@ -78,7 +78,7 @@ async def by_columns(page, schema):
     return await (await rows_of(page, frozenset(schema.names))).batch(schema)
 
 
-@settings(max_examples=cases(400))
+@settings(max_examples=cases(400, 20))
 @given(rows=pages, spaces=st.booleans(), by_index=st.booleans())
 def test_columns_are_those_of_the_records_and_fail_as_they_do(rows, spaces, by_index):
     page = page_of({str(n): row for n, row in enumerate(rows)} if by_index else rows, spaces=spaces)
@@ -133,7 +133,7 @@ def straight(page, schema):
     return pa.record_batch(columns).select(schema.names)
 
 
-@settings(max_examples=cases(150))
+@settings(max_examples=cases(150, 10))
 @given(rows=st.lists(documented, min_size=1, max_size=4))
 @example(rows=[ROW])
 @example(rows=[{name: ROW[name] for name in ("id", "starttime")}])
@@ -142,7 +142,7 @@ def test_documented_rows_become_columns_without_a_record(rows):
     assert straight(page, SCHEMA) == asyncio.run(by_records(page, SCHEMA))
 
 
-@settings(max_examples=cases(150))
+@settings(max_examples=cases(150, 10))
 @given(rows=st.lists(documented, min_size=1, max_size=6), chance=st.randoms(use_true_random=False), whole=st.booleans())
 def test_some_of_the_rows_become_those_columns_and_those_records(rows, chance, whole):
     places = sorted(chance.sample(range(len(rows)), chance.randint(1, len(rows))))
@@ -190,7 +190,7 @@ def test_a_field_that_no_column_holds_is_not_read():
         asyncio.run(by_columns(page, SCHEMA))
 
 
-@settings(max_examples=cases(400))
+@settings(max_examples=cases(400, 20))
 @given(times=st.lists(a_time | st.sampled_from(ODD_TIMES) | st.text("-: 0129T\n", max_size=40), max_size=4))
 @example(times=["2020-06-10T16:04:57"])
 @example(times=["", "2020-06-10 16:04:57"])

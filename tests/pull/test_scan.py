@@ -50,7 +50,7 @@ def calls_arriving(chance: random.Random, often: float, at_most: int, seconds=No
     return arrive
 
 
-@settings(max_examples=cases(300))
+@settings(max_examples=cases(300, 15))
 @given(PLATFORMS, CONCURRENCY)
 def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pages(platform, concurrency):
     scan = platform.scan(concurrency)
@@ -67,7 +67,7 @@ def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pa
     assert len(platform.requests) == pages + proof or len(platform.rows) > 50
 
 
-@settings(max_examples=cases(1500))
+@settings(max_examples=cases(1500, 60))
 @given(PLATFORMS, CONCURRENCY, st.floats(0, 0.9), st.integers(1, 80), st.booleans())
 def test_calls_that_arrive_meanwhile_never_hide_or_double_one(platform, concurrency, often, at_most, at_the_ends):
     there = set(ids(platform.rows))
@@ -83,7 +83,7 @@ def test_calls_that_arrive_meanwhile_never_hide_or_double_one(platform, concurre
     assert scan.certified == (len(read_ids) == scan.total)
 
 
-@settings(max_examples=cases(300))
+@settings(max_examples=cases(300, 15))
 @given(PLATFORMS, CONCURRENCY, st.integers(2, 40))
 def test_rows_that_tie_in_an_order_of_no_stability_are_all_found(platform, concurrency, seconds):
     platform.rows = [(40_000 + second % seconds, call) for second, call in platform.rows]
@@ -97,7 +97,7 @@ def test_rows_that_tie_in_an_order_of_no_stability_are_all_found(platform, concu
     assert scan.certified
 
 
-@settings(max_examples=cases(300))
+@settings(max_examples=cases(300, 15))
 @given(PLATFORMS, CONCURRENCY, st.floats(0.01, 0.5))
 def test_removals_meanwhile_hide_nothing_that_remains(platform, concurrency, often):
     chance = random.Random(platform.seed)

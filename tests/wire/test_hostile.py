@@ -24,7 +24,7 @@ from infin8_async.testing import Sandbox
 DAY = CdrQuery.day(date(2020, 6, 10))
 AT_ONCE = RetryPolicy(wait_initial=0, wait_max=0)
 CREDENTIALS = Credentials("app", "s3cret-key", username="u")
-PULLS = cases(200, 60)
+PULLS = cases(200, 30)
 
 
 def session_of(sandbox: Sandbox, **options) -> Infin8Session:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from contextlib import suppress
-from itertools import count, pairwise
+from itertools import count, pairwise, product
 from math import inf
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ import pytest
 from clock import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from profiles import cases
+from profiles import cases, some
 from simulation import WINDOW, Platform, read
 from yarl import URL
 
@@ -80,8 +80,8 @@ class Wire(Transport):
         )
 
 
-def platform_of(pages: int) -> Platform:
-    return Platform([(second, second) for second in range(1, pages * 10 + 1)], size=10)
+def platform_of(pages: int, size: int = 10) -> Platform:
+    return Platform([(second, second) for second in range(1, pages * size + 1)], size=size)
 
 
 def http(status: int, retry_after: float | None = None) -> ResponseError:
@@ -187,9 +187,8 @@ class LeakyBucket(Wire):
         return (len(self.started) - len(self.refused) - 1 - self.burst) / self.rate
 
 
-@pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("rate", [2, 5, 10, 20])
-def test_a_rate_limit_is_found_and_kept_whichever_status_says_it(rate, status):
+@pytest.mark.parametrize(("status", "rate"), some(list(product((429, 503), (2, 5, 10, 20))), 4))
+def test_a_rate_limit_is_found_and_kept_whichever_status_says_it(status, rate):
     async def pull():
         wire = LeakyBucket(platform_of(rate * 15), rate=rate, status=status, latency=0.01)
         cdrs, error = await read(wire.scan())
@@ -207,7 +206,7 @@ def test_a_session_that_was_slowed_down_is_at_full_speed_again_soon_after_the_li
             return super().refusal(page) if self.started[-1] < 20 else None
 
     async def pull():
-        wire = LimitedAtFirst(platform_of(1500), rate=10, status=429, latency=0.05)
+        wire = LimitedAtFirst(platform_of(1500, size=2), rate=10, status=429, latency=0.05)
         await read(wire.scan())
         return wire
 
@@ -219,7 +218,9 @@ def test_a_session_that_was_slowed_down_is_at_full_speed_again_soon_after_the_li
     assert next(second for second in count(20) if by_second[second] >= 120) <= 20 + 25 + 3
 
 
-@pytest.mark.parametrize(("error", "concurrency"), [(http(429), 8), (http(503), 50), (TransportError("refused"), 50)])
+@pytest.mark.parametrize(
+    ("error", "concurrency"), some([(http(429), 8), (http(503), 50), (TransportError("refused"), 50)], 2)
+)
 def test_an_outage_of_two_seconds_costs_seconds_and_no_stream_more_than_others(error, concurrency):
     class Outage(Wire):
         down = range(2, 4)
