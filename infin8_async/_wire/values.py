@@ -75,6 +75,20 @@ def method(value: object, _: object = None) -> CallMethod | str:
     return _METHODS.get(written, written)
 
 
+def in_iso_form(times: Sequence[str | None]) -> list[str | None]:
+    """
+    Times of documented rows as a record's `isoformat` gives them; None if there is none.
+
+    Raises:
+        ValueError: One is not of the platform's form. What it means, or what is wrong with it, a record says.
+    """
+    written = [time for time in times if time and time != ZERO_TIME]
+    if in_platform_form(written) != written or not all(map(_parse, written)):  # it raises the error for what is no time
+        raise ValueError("not of the platform's form")
+    iso: dict[str | None, str] = {time: time.replace(" ", "T") + "+08:00" for time in written}
+    return [iso.get(time) for time in times]
+
+
 def kind(value: object) -> str:
     """What a value is, in JSON's words: values themselves may be phone numbers and stay out of messages."""
     names = {str: "a text", bool: "a boolean", int: "a number", float: "a fraction", dict: "an object", list: "a list"}

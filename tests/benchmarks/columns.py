@@ -18,7 +18,7 @@ from attrs import fields
 from infin8_async import Cdr
 from infin8_async._arrow import call_schema, record_batch
 from infin8_async.export import to_arrow, to_parquet
-from infin8_async.export.parquet import parquet_writer
+from infin8_async.export.parquet import ROW_GROUP, parquet_writer
 from infin8_async.export.writing import finished, written
 
 from . import library, peers, reference
@@ -88,8 +88,10 @@ async def _table_of_records(url: str) -> int:
 
 async def _file_of_records(url: str, path: Path) -> int:
     """The same for `to_parquet`."""
-    async with library.stream(url, concurrency=_CONCURRENCY) as pull:
-        return await written(pull, parquet_writer(path))
+    schema = call_schema()
+    async with library.stream(url, concurrency=_CONCURRENCY) as pull, aclosing(pull.pages()) as pages:
+        batches = (await finished(partial(record_batch, schema, page.cdrs)) async for page in pages)
+        return await written(batches, parquet_writer(path), together=ROW_GROUP)
 
 
 async def _table(url: str) -> int:
