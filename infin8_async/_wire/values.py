@@ -85,7 +85,9 @@ def in_iso_form(times: Sequence[str | None]) -> list[str | None]:
     written = [time for time in times if time and time != ZERO_TIME]
     if in_platform_form(written) != written or not all(map(_parse, written)):  # it raises the error for what is no time
         raise ValueError("not of the platform's form")
-    iso: dict[str | None, str] = {time: time.replace(" ", "T") + "+08:00" for time in written}
+    # As one text: to change each time for itself costs four times as much.
+    texts = "\n".join(written).replace(" ", "T").replace("\n", "+08:00\n") + "+08:00"
+    iso: dict[str | None, str] = dict(zip(written, texts.split("\n"), strict=False))  # no times are one text, too
     return [iso.get(time) for time in times]
 
 

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
 from functools import partial
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Final
+
+from attrs import fields
 
 from .._columns import AnyCall, extra_text
 from .._files import StrPath, written_whole
@@ -17,6 +20,7 @@ from .writing import Write, batches_of, written
 COLUMNS: Final = (*FIELDS, "extra")
 """The columns of `to_csv`, from left to right."""
 
+_TIMES: Final = frozenset(field.name for field in fields(Cdr) if field.type == datetime | None)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a text that begins like this for a formula
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # without it Excel reads UTF-8 in the country's old encoding
 
@@ -68,14 +72,18 @@ def csv_lines(
     # Readers take a lone \r for the end of a row, so a text that holds one needs quotes. Python 3.11 only quotes it if
     # \r is part of the line terminator.
     rows = csv.writer(SimpleNamespace(write=lambda line: lines.append(line[:-2] + "\n")), lineterminator="\r\n")
-    cells = []
-    for name in columns:
-        values = [extra_text(cdr) if name == "extra" else getattr(cdr, name) for cdr in cdrs]
-        if spreadsheet:
-            values = [_for_spreadsheet(value, zone) for value in values]
-        cells.append([value.isoformat() if isinstance(value, datetime) else value for value in values])
-    rows.writerows(zip(*cells, strict=True))
+    rows.writerows(zip(*(_cells(cdrs, name, zone if spreadsheet else None) for name in columns), strict=True))
     return "".join(lines).encode()
+
+
+def _cells(cdrs: Sequence[AnyCall], name: str, zone: tzinfo | None) -> list[object]:
+    """One column, for a spreadsheet if a zone is given."""
+    values: list[object] = list(map(extra_text if name == "extra" else attrgetter(name), cdrs))
+    if zone is not None:
+        return [_for_spreadsheet(value, zone) for value in values]
+    if name in _TIMES:
+        return [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    return values
 
 
 def _for_spreadsheet(value: object, zone: tzinfo) -> object:
