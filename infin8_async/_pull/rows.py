@@ -143,6 +143,7 @@ async def rows_of(page: PageBytes, columns: frozenset[str] = ALL) -> Rows:
     Raises:
         ResponseError: Names page, row and field of what can't be read, if it is found already.
     """
+    await asyncio.sleep(0)  # the page before has just been handed over
     rows = page.rows(columns)
     numbers = range(1, len(rows) + 1)
     await asyncio.sleep(0)  # that took a millisecond or two
