@@ -392,6 +392,26 @@ async def test_a_path_that_cannot_be_a_file_is_refused_before_anything_is_read(t
     assert read == []
 
 
+@pytest.mark.parametrize("write", [to_jsonl, to_csv])
+async def test_the_next_calls_are_read_while_some_are_written(tmp_path, write):
+    held = Held(asyncio.get_running_loop())
+    reading_on = asyncio.Event()
+
+    async def calls():
+        yield Cdr(id=0, extra=held)
+        for cdr in generated(999):
+            yield cdr
+        await held.writing.wait()
+        reading_on.set()
+        yield Cdr(id=1000)
+
+    writing = asyncio.create_task(write(calls(), tmp_path / "calls"))
+    await asyncio.wait((writing, asyncio.create_task(reading_on.wait())), return_when="FIRST_COMPLETED")
+    assert reading_on.is_set()
+    held.go_on.set()
+    assert await writing == 1001
+
+
 async def test_the_loop_goes_on_while_calls_are_written(tmp_path):
     threads = set()
 
