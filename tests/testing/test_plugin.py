@@ -56,7 +56,7 @@ async def test_plain(infin8_sandbox, session):
 @pytest.fixture
 def run(pytester, monkeypatch):
     """
-    Run a test file as strictly as pytest can; in the thorough profile in a process of its own, as strictly as Python can.
+    Run a test file as strictly as pytest can, and in the thorough profile, in a process of its own, as Python can.
 
     To start a process takes most of a second. Plugins of a test's own need one in any case: they change what is loaded.
     """
@@ -64,7 +64,9 @@ def run(pytester, monkeypatch):
 
     def run(test, *args):
         pytester.makepyfile(test)
-        runs = pytester.runpytest_subprocess if THOROUGH or {"refuse", "old"} & {*args} else pytester.runpytest_inprocess
+        runs = (
+            pytester.runpytest_subprocess if THOROUGH or {"refuse", "old"} & {*args} else pytester.runpytest_inprocess
+        )
         return runs(*STRICT, *UNRELATED, *args)
 
     return run
