@@ -13,7 +13,7 @@ from ._arrow import call_schema
 from ._pull.rows import Rows
 from ._pull.scan import Scan
 from ._reader import OneReader, Reading
-from ._wire.decoding import ALL
+from ._wire.decoding import ALL, Documented
 from ._wire.transport import Tally
 from .models import Cdr, CdrPage, window_text
 
@@ -94,8 +94,10 @@ class CdrStream(Reading[Cdr]):
     async def __anext__(self) -> Cdr:
         for cdr in self._rows:
             return cdr
-        self._rows = iter(await self._next_page(Rows.records))
-        return next(self._rows)
+        self._rows = iter(await self._next_page(Rows.records) or ())
+        for cdr in self._rows:
+            return cdr
+        raise StopAsyncIteration
 
     async def pages(self) -> AsyncGenerator[CdrPage]:
         """
@@ -104,14 +106,8 @@ class CdrStream(Reading[Cdr]):
         Pages are numbered from 1 as they are handed on; what the calls of a page already read one by one are not given
         again. `total` is the pull's newest, `per_page` the size of the platform's pages.
         """
-        while True:
-            cdrs = tuple(self._rows)
-            if not cdrs:
-                try:
-                    cdrs = tuple(await self._next_page(Rows.records))
-                except StopAsyncIteration:
-                    return
-            yield CdrPage(cdrs, self._handed, self._scan.size, self._scan.total or 0)
+        while cdrs := await self._next_page(Rows.records):
+            yield CdrPage(tuple(cdrs), self._handed, self._scan.size, self._scan.total or 0)
 
     async def arrow(self, *, columns: Sequence[str] | None = None) -> "AsyncGenerator[RecordBatch]":
         """
@@ -131,17 +127,14 @@ class CdrStream(Reading[Cdr]):
                 names the call and the field.
         """
         schema = await asyncio.to_thread(call_schema, columns)  # the import of pyarrow takes its time
-        if cdrs := list(self._rows):
-            self._made -= len(cdrs)
-            batch = await self._reader.read(partial(Rows(cdrs).batch, schema))
-            self._made += len(cdrs)
+        names = frozenset(schema.names)
+        while batch := await self._next_page(partial(Rows.batch, schema=schema), names):
             yield batch
-        while True:
-            try:
-                batch = await self._next_page(partial(Rows.batch, schema=schema), frozenset(schema.names))
-            except StopAsyncIteration:
-                return
-            yield batch
+
+    async def texts(self) -> AsyncGenerator[Sequence[Documented | Cdr]]:
+        """The same pull for `to_jsonl` and `to_csv`, a page at a time: see `Rows.texts`."""
+        while rows := await self._next_page(Rows.texts):
+            yield rows
 
     async def collect(self, limit: int | None = None) -> list[Cdr]:
         """
@@ -155,12 +148,9 @@ class CdrStream(Reading[Cdr]):
         cdrs: list[Cdr] = []
         while True:
             cdrs += islice(self._rows, None if limit is None else limit - len(cdrs))
-            if len(cdrs) == limit:
+            if len(cdrs) == limit or not (page := await self._next_page(Rows.records)):
                 return cdrs
-            try:
-                self._rows = iter(await self._next_page(Rows.records))
-            except StopAsyncIteration:
-                return cdrs
+            self._rows = iter(page)
 
     @property
     def total(self) -> int | None:
@@ -191,25 +181,31 @@ class CdrStream(Reading[Cdr]):
         if not self._reader.reading:
             await self._pages.aclose()
 
-    async def _next_page(self, make: Callable[[Rows], Awaitable[_Page]], columns: frozenset[str] = ALL) -> _Page:
+    async def _next_page(self, make: Callable[[Rows], Awaitable[_Page]], columns: frozenset[str] = ALL) -> _Page | None:
         """
-        What is made of the rows of the next page.
+        What is made of the rows of the next page, or first of what is left of a page that was read call by call.
 
         Args:
             make: Makes it.
 
             columns: The fields that it needs.
 
-        Raises:
-            StopAsyncIteration: There is none.
+        Returns:
+            None if there are no more.
         """
 
         async def step() -> _Page:
+            if left := list(self._rows):
+                self._made -= len(left)
+                return await make(Rows(left))
             self._scan.expect(columns)
             rows = await anext(self._pages)
+            self._handed += 1
             return await make(rows)
 
-        page = await self._reader.read(step)
-        self._handed += 1
+        try:
+            page = await self._reader.read(step)
+        except StopAsyncIteration:
+            return None
         self._made += len(page)
         return page

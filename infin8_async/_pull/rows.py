@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._arrow import arrow, record_batch
 from .._wire.columns import columns_of
-from .._wire.decoding import ALL, Documented, Row, row_type
+from .._wire.decoding import ALL, TIMES, Documented, Row, row_type
 from .._wire.protocol import PageBytes, without_frames
-from .._wire.values import in_platform_form
+from .._wire.values import in_iso_form, in_platform_form
 from ..errors import ResponseError
 from ..models import BEIJING, Cdr, platform_text
 
@@ -96,6 +96,30 @@ class Rows:
         del rows
         return await asyncio.to_thread(record_batch, schema, await self.records())
 
+    async def texts(self) -> Sequence[Documented | Cdr]:
+        """
+        What a file of texts holds: documented rows, their times in ISO 8601 with +08:00, without a record for each.
+
+        Rows of any other kind come as records. The rows are let go.
+
+        Raises:
+            ResponseError: Names page, row and field of what can't be read.
+        """
+        rows = self._with(ALL)
+        if any(isinstance(row, Documented) for row in rows[:1]):
+            with suppress(ValueError):
+                times: dict[str, list[str | None]] = {}
+                for name in TIMES:
+                    times[name] = in_iso_form([getattr(row, name) for row in rows])
+                    await asyncio.sleep(0)
+                for name, texts in times.items():
+                    for row, text in zip(rows, texts, strict=True):
+                        setattr(row, name, text)
+                self._rows = ()
+                return rows
+        del rows
+        return await self.records()
+
     def _with(self, columns: frozenset[str]) -> Sequence[Any]:
         """The rows with these fields, which were not all read if the reader wanted others."""
         if self._page is None or all(isinstance(row, row_type(columns) | Row) for row in self._rows[:1]):
@@ -119,6 +143,7 @@ async def rows_of(page: PageBytes, columns: frozenset[str] = ALL) -> Rows:
     Raises:
         ResponseError: Names page, row and field of what can't be read, if it is found already.
     """
+    await asyncio.sleep(0)  # the page before has just been handed over
     rows = page.rows(columns)
     numbers = range(1, len(rows) + 1)
     await asyncio.sleep(0)  # that took a millisecond or two

@@ -44,7 +44,7 @@ def columns_of(rows: Sequence[Documented], schema: "Schema") -> "Iterator[dict[s
         name: instants.slice(place * len(rows), len(rows)).view(schema.field(name).type)
         for place, name in enumerate(times)
     }
-    others = [field for field in schema if field.name not in times]
+    others = [field for field in schema if field.name not in ("id", *times)]
     for some in (others[::2], others[1::2]):
         yield {
             field.name: pa.array(values[field.name], field.type)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 from attrs import fields
@@ -14,6 +14,7 @@ ALL: Final = frozenset(field.name for field in fields(Cdr))
 
 _MARKS: Final = frozenset({"id", "starttime", "answertime", "endtime"})  # by these a pull knows a call and its time
 _FIELDS: Final = [field for field in fields(Cdr) if field.name not in ("id", "extra")]
+TIMES: Final = [field.name for field in _FIELDS if field.type == datetime | None]
 _WIRE: Final[Mapping[object, object]] = {int: int, datetime | None: str | None}
 _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -21,6 +22,7 @@ _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 class Documented(msgspec.Struct, gc=False):
     """A row as the platform documents it: some fields may be missing. Its times are texts."""
 
+    extra: ClassVar[Mapping[str, object]] = {}
     id: _INT64  # type: ignore[valid-type]  # an alias that is final is one
 
 

@@ -75,6 +75,22 @@ def method(value: object, _: object = None) -> CallMethod | str:
     return _METHODS.get(written, written)
 
 
+def in_iso_form(times: Sequence[str | None]) -> list[str | None]:
+    """
+    Times of documented rows as a record's `isoformat` gives them; None if there is none.
+
+    Raises:
+        ValueError: One is not of the platform's form. What it means, or what is wrong with it, a record says.
+    """
+    written = [time for time in times if time and time != ZERO_TIME]
+    if in_platform_form(written) != written or not all(map(_parse, written)):  # it raises the error for what is no time
+        raise ValueError("not of the platform's form")
+    # As one text: to change each time for itself costs four times as much.
+    texts = "\n".join(written).replace(" ", "T").replace("\n", "+08:00\n") + "+08:00"
+    iso: dict[str | None, str] = dict(zip(written, texts.split("\n"), strict=False))  # no times are one text, too
+    return [iso.get(time) for time in times]
+
+
 def kind(value: object) -> str:
     """What a value is, in JSON's words: values themselves may be phone numbers and stay out of messages."""
     names = {str: "a text", bool: "a boolean", int: "a number", float: "a fraction", dict: "an object", list: "a list"}

@@ -17,14 +17,15 @@ from .._arrow import arrow
 from .._files import written_whole
 from ..export.csv import COLUMNS, csv_heading, csv_lines
 from ..export.jsonl import json_lines
-from ..export.parquet import parquet_writer
-from ..export.writing import AsyncWrite, Write, in_threads
+from ..export.parquet import ROW_GROUP, parquet_writer
+from ..export.writing import AsyncWrite, Batch, Read, Write, in_threads
 from ..models import Cdr
+from ..stream import CdrStream
 from .options import UsageError
 from .output import Tables, in_thread, write_out
 
 Format = Literal["jsonl", "csv", "table"]
-Lines = Callable[[Sequence[Cdr]], bytes]
+Lines = Callable[[Batch], bytes]
 
 OUTPUT: Final = Group("Output", sort_key=0)
 _SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
@@ -99,6 +100,13 @@ class Target:
     packed: bool
     zone: tzinfo
 
+    @property
+    def read(self) -> Read:
+        """How a stream is read to be written like this."""
+        if self.form == "parquet":
+            return CdrStream.arrow
+        return CdrStream.pages if self.form == "table" or self.spreadsheet else CdrStream.texts
+
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[AsyncWrite]:
         """What writes calls. A file appears under its name when the block is left without an exception."""
@@ -107,9 +115,9 @@ class Target:
             await in_thread(lambda: write_out(lines(())))
             yield lambda cdrs: in_thread(lambda: write_out(lines(cdrs)))
         else:
-            async with in_threads(
-                parquet_writer(self.path) if self.form == "parquet" else self._file(self.path)
-            ) as write:
+            is_parquet = self.form == "parquet"
+            file = parquet_writer(self.path) if is_parquet else self._file(self.path)
+            async with in_threads(file, together=ROW_GROUP if is_parquet else 1) as write:
                 yield write
 
     @contextmanager
@@ -117,7 +125,7 @@ class Target:
         lines = lines_of(self.form, self.columns, self.zone, spreadsheet=self.spreadsheet)
         with written_whole(path) as file, self._packing(file) as out:
             out.write(lines(()))
-            yield lambda cdrs: out.write(lines(cdrs))
+            yield lambda batches: out.writelines(map(lines, batches))
 
     def _packing(self, file: BinaryIO) -> AbstractContextManager[BinaryIO | gzip.GzipFile]:
         # Without mtime=0 the time would be in the file, and two equal pulls would differ.

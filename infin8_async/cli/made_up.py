@@ -1,10 +1,12 @@
 """The sandboxes of `--sandbox` and of `infin8 sandbox`."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..models import BEIJING, CdrQuery
-from ..testing import Sandbox
+
+if TYPE_CHECKING:
+    from ..testing import Sandbox
 
 _CALLS: Final = 10_000
 _SECONDS_APART: Final = 30  # calls that were there before somebody began to follow
@@ -12,7 +14,7 @@ _LIVE: Final = 1.0  # new calls a second
 _IDS_FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def made_up(query: CdrQuery, *, following: bool = False) -> Sandbox:
+def made_up(query: CdrQuery, *, following: bool = False) -> "Sandbox":
     """
     A platform with 10,000 calls in the window of a query, as far as that lies in the past.
 
@@ -21,6 +23,8 @@ def made_up(query: CdrQuery, *, following: bool = False) -> Sandbox:
 
         following: A call every half minute is enough, but another one appears each second.
     """
+    from ..testing import Sandbox  # noqa: PLC0415  # a server takes its time to load, and most commands need none
+
     start, end = query.until_now().ends
     now = datetime.now(BEIJING).replace(microsecond=0)
     end = min(end, now)

@@ -1,12 +1,13 @@
 """Calls as a `pyarrow.Table`."""
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .._arrow import arrow, call_schema, record_batch
 from ..models import Cdr
+from ..stream import CdrStream
 from .writing import batches_of, finished
 
 if TYPE_CHECKING:
@@ -29,9 +30,14 @@ async def to_arrow(cdrs: AsyncIterable[Cdr]) -> "Table":
         ValueError: A number of more than 64 bits, or half a character. The message names the call and the field.
     """
     schema = await finished(call_schema)
-    columns: list[RecordBatch] = []
-    async with aclosing(batches_of(cdrs, columns=True)) as batches:
+    async with aclosing(columns_of_calls(cdrs)) as batches:
+        return arrow().Table.from_batches([batch async for batch in batches], schema)
+
+
+async def columns_of_calls(cdrs: AsyncIterable[Cdr]) -> "AsyncGenerator[RecordBatch]":
+    """The calls as record batches: those of a stream, else up to 1,000 calls each."""
+    schema = await finished(call_schema)
+    async with aclosing(batches_of(cdrs, CdrStream.arrow)) as batches:
         async for batch in batches:
             is_made = isinstance(batch, arrow().RecordBatch)
-            columns.append(batch if is_made else await finished(partial(record_batch, schema, batch)))
-    return arrow().Table.from_batches(columns, schema)
+            yield batch if is_made else await finished(partial(record_batch, schema, batch))

@@ -4,17 +4,23 @@ import csv
 from collections.abc import AsyncIterable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
+from functools import partial
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Final
 
-from .._columns import extra_text
+from attrs import fields
+
+from .._columns import AnyCall, extra_text
 from .._files import StrPath, written_whole
 from ..models import BEIJING, FIELDS, Cdr, platform_text
-from .writing import Write, written
+from ..stream import CdrStream
+from .writing import Write, batches_of, written
 
 COLUMNS: Final = (*FIELDS, "extra")
 """The columns of `to_csv`, from left to right."""
 
+_TIMES: Final = frozenset(field.name for field in fields(Cdr) if field.type == datetime | None)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a text that begins like this for a formula
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # without it Excel reads UTF-8 in the country's old encoding
 
@@ -45,7 +51,8 @@ async def to_csv(cdrs: AsyncIterable[Cdr], path: StrPath, *, spreadsheet: bool =
     Raises:
         OSError: The file can't be written; `filename` is *path*.
     """
-    return await written(cdrs, csv_writer(path, spreadsheet=spreadsheet, zone=zone))
+    read = CdrStream.pages if spreadsheet else CdrStream.texts
+    return await written(batches_of(cdrs, read), csv_writer(path, spreadsheet=spreadsheet, zone=zone))
 
 
 def csv_heading(columns: Sequence[str] = COLUMNS, *, spreadsheet: bool = False) -> bytes:
@@ -54,23 +61,29 @@ def csv_heading(columns: Sequence[str] = COLUMNS, *, spreadsheet: bool = False) 
 
 
 def csv_lines(
-    cdrs: Sequence[Cdr],
+    cdrs: Sequence[AnyCall],
     columns: Sequence[str] = COLUMNS,
     *,
     spreadsheet: bool = False,
     zone: tzinfo = BEIJING,
 ) -> bytes:
-    """The lines of `to_csv`, without the heading."""
+    """The lines of `to_csv`, without the heading. A spreadsheet gets the calls as records."""
     lines: list[str] = []
     # Readers take a lone \r for the end of a row, so a text that holds one needs quotes. Python 3.11 only quotes it if
     # \r is part of the line terminator.
     rows = csv.writer(SimpleNamespace(write=lambda line: lines.append(line[:-2] + "\n")), lineterminator="\r\n")
-    for cdr in cdrs:
-        values = [getattr(cdr, name) if name != "extra" else extra_text(cdr) for name in columns]
-        if spreadsheet:
-            values = [_for_spreadsheet(value, zone) for value in values]
-        rows.writerow([value.isoformat() if isinstance(value, datetime) else value for value in values])
+    rows.writerows(zip(*(_cells(cdrs, name, zone if spreadsheet else None) for name in columns), strict=True))
     return "".join(lines).encode()
+
+
+def _cells(cdrs: Sequence[AnyCall], name: str, zone: tzinfo | None) -> list[object]:
+    """One column, for a spreadsheet if a zone is given."""
+    values: list[object] = list(map(extra_text if name == "extra" else attrgetter(name), cdrs))
+    if zone is not None:
+        return [_for_spreadsheet(value, zone) for value in values]
+    if name in _TIMES:
+        return [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    return values
 
 
 def _for_spreadsheet(value: object, zone: tzinfo) -> object:
@@ -93,4 +106,5 @@ def csv_writer(path: StrPath, *, spreadsheet: bool = False, zone: tzinfo = BEIJI
     """The file of `to_csv`. It appears when the block is left."""
     with written_whole(path) as out:
         out.write(csv_heading(spreadsheet=spreadsheet))
-        yield lambda cdrs: out.write(csv_lines(cdrs, spreadsheet=spreadsheet, zone=zone))
+        lines = partial(csv_lines, spreadsheet=spreadsheet, zone=zone)
+        yield lambda batches: out.writelines(map(lines, batches))

@@ -6,9 +6,11 @@ from typing import Final
 
 import msgspec
 
+from .._columns import AnyCall
 from .._files import StrPath, written_whole
 from ..models import Cdr, by_name
-from .writing import Write, written
+from ..stream import CdrStream
+from .writing import Write, batches_of, written
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -32,16 +34,16 @@ async def to_jsonl(cdrs: AsyncIterable[Cdr], path: StrPath) -> int:
     Raises:
         OSError: The file can't be written; `filename` is *path*.
     """
-    return await written(cdrs, jsonl_writer(path))
+    return await written(batches_of(cdrs, CdrStream.texts), jsonl_writer(path))
 
 
-def json_lines(cdrs: Sequence[Cdr]) -> bytes:
+def json_lines(cdrs: Sequence[AnyCall]) -> bytes:
     """The lines of `to_jsonl`: each is the JSON of `cdr.to_dict()`."""
-    return _encoder.encode_lines([by_name(cdr) for cdr in cdrs])
+    return _encoder.encode_lines([by_name(cdr) if isinstance(cdr, Cdr) else cdr for cdr in cdrs])
 
 
 @contextmanager
 def jsonl_writer(path: StrPath) -> Generator[Write]:
     """The file of `to_jsonl`. It appears when the block is left."""
     with written_whole(path) as out:
-        yield lambda cdrs: out.write(json_lines(cdrs))
+        yield lambda batches: out.writelines(map(json_lines, batches))

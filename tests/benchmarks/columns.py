@@ -1,8 +1,8 @@
 """A pull into a table and into a Parquet file: straight from the bytes, by records, and by other means."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager, aclosing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from attrs import fields
 
-from infin8_async import Cdr
+from infin8_async import Cdr, CdrStream
 from infin8_async._arrow import call_schema, record_batch
-from infin8_async.export import to_arrow, to_parquet
-from infin8_async.export.parquet import parquet_writer
-from infin8_async.export.writing import finished, written
+from infin8_async.export import to_arrow, to_csv, to_jsonl, to_parquet
+from infin8_async.export.csv import csv_writer
+from infin8_async.export.jsonl import jsonl_writer
+from infin8_async.export.parquet import ROW_GROUP, parquet_writer
+from infin8_async.export.writing import Write, finished, written
 
 from . import library, peers, reference
 from .figures import Figure, in_turn, ratio, skipped, spread
@@ -88,8 +90,16 @@ async def _table_of_records(url: str) -> int:
 
 async def _file_of_records(url: str, path: Path) -> int:
     """The same for `to_parquet`."""
-    async with library.stream(url, concurrency=_CONCURRENCY) as pull:
-        return await written(pull, parquet_writer(path))
+    schema = call_schema()
+    async with library.stream(url, concurrency=_CONCURRENCY) as pull, aclosing(pull.pages()) as pages:
+        batches = (await finished(partial(record_batch, schema, page.cdrs)) async for page in pages)
+        return await written(batches, parquet_writer(path), together=ROW_GROUP)
+
+
+async def _texts_of_records(url: str, file: AbstractContextManager[Write]) -> int:
+    """The same for `to_csv` and `to_jsonl`."""
+    async with library.stream(url, concurrency=_CONCURRENCY) as pull, aclosing(pull.pages()) as pages:
+        return await written((page.cdrs async for page in pages), file)
 
 
 async def _table(url: str) -> int:
@@ -97,9 +107,9 @@ async def _table(url: str) -> int:
         return (await to_arrow(pull)).num_rows
 
 
-async def _file(url: str, path: Path) -> int:
+async def _file(url: str, write: Callable[[CdrStream, Path], Awaitable[int]], path: Path) -> int:
     async with library.stream(url, concurrency=_CONCURRENCY) as pull:
-        return await to_parquet(pull, path)
+        return await write(pull, path)
 
 
 async def _read(url: str) -> int:
@@ -122,21 +132,32 @@ def columns(*, quick: bool) -> list[Figure]:
                 "by hand": lambda: _table_by_hand(url),
             },
             "Parquet": {
-                "library": lambda: _file(url, path),
+                "library": lambda: _file(url, to_parquet, path),
                 "records": lambda: _file_of_records(url, path),
                 "by hand": lambda: _file_by_hand(url, path),
+            },
+            "CSV": {
+                "library": lambda: _file(url, to_csv, path),
+                "records": lambda: _texts_of_records(url, csv_writer(path)),
+            },
+            "JSON Lines": {
+                "library": lambda: _file(url, to_jsonl, path),
+                "records": lambda: _texts_of_records(url, jsonl_writer(path)),
             },
         }
         for what, contenders in works.items():
             runs: dict[str, Callable[[], object]] = {
                 name: partial(lambda work: library.run(work(), rows), work) for name, work in contenders.items()
             }
-            if peers.installed("requests"):
+            if "by hand" in runs and peers.installed("requests"):
                 runs["requests"] = lambda: sum(map(len, peers.requests_loop(url, pages, 1000)))
             taken = in_turn(runs, rounds, warm=not quick)
             own = taken["library"]
+            figures.append(Figure(row, f"{what}: rows a second", rows / median(own) / 1000, "k/s", note=spread(own)))
+            if "by hand" not in taken:
+                figures.append(Figure(row, f"{what}: rate / by records", ratio(taken["records"], own), least=1.5))
+                continue
             figures += [
-                Figure(row, f"{what}: rows a second", rows / median(own) / 1000, "k/s", note=spread(own)),
                 Figure(row, f"{what}: rate / by records", ratio(taken["records"], own), least=2),
                 Figure(row, f"{what}: rate / msgspec to Arrow by hand", ratio(taken["by hand"], own), least=0.8),
                 Figure(row, f"{what}: rate / dicts of a requests loop", ratio(taken["requests"], own), least=1)

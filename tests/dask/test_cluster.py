@@ -44,7 +44,7 @@ def number_of_locks():
 
 
 async def test_each_call_comes_once_and_the_limits_hold_for_the_whole_cluster(client):
-    async with Sandbox(cases(30_000), days=30, latency=0.001) as sandbox:
+    async with Sandbox(cases(30_000, 1500), days=30, latency=0.001) as sandbox:
         frame = await read(sandbox, calls_per_partition=cases(2000), concurrency=4)
         assert sandbox.most_in_flight <= 4
         parts = await asyncio.to_thread(client.gather, client.compute(frame.to_delayed()))

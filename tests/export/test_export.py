@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from profiles import cases
 
 from infin8_async import BEIJING, CallDirection, CallMethod, Cdr, CdrQuery, Infin8Session, ResponseError, RetryPolicy
 from infin8_async.export import to_arrow, to_csv, to_jsonl, to_parquet
@@ -209,24 +210,25 @@ class TestSources:
         assert table.column("id").to_pylist() == infin8_sandbox.ids()
 
     async def test_a_file_of_any_length_has_row_groups_of_bounded_size(self, tmp_path):
-        assert await to_parquet(source(generated(50_500)), tmp_path / "calls.parquet") == 50_500
+        number = cases(50_500, 20_500)
+        assert await to_parquet(source(generated(number)), tmp_path / "calls.parquet") == number
         with pq.ParquetFile(tmp_path / "calls.parquet") as file:
             sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-            assert file.read(["id"]).column("id").to_pylist() == list(range(50_500))
-        assert sizes == [20_000, 20_000, 10_500]
+            assert file.read(["id"]).column("id").to_pylist() == list(range(number))
+        assert sizes == [20_000] * (number // 20_000) + [number % 20_000]
 
     @pytest.mark.parametrize("write", FORMATS)
     async def test_memory_holds_a_batch_of_calls_whatever_their_number(self, tmp_path, write):
-        alive, most = WeakSet(), 0
+        alive, most, number = WeakSet(), 0, cases(10_000, 5_000)
 
         async def counted():
             nonlocal most
-            for cdr in generated(10_000):
+            for cdr in generated(number):
                 alive.add(cdr)
                 most = max(most, len(alive))
                 yield cdr
 
-        assert await write(counted(), tmp_path / "calls") == 10_000
+        assert await write(counted(), tmp_path / "calls") == number
         assert most <= 3_002  # one is gathered, one written, and one a thread lets go of when it runs again
 
 
@@ -390,6 +392,26 @@ async def test_a_path_that_cannot_be_a_file_is_refused_before_anything_is_read(t
             await write((read.append(cdr) async for cdr in source()), tmp_path / name)
         assert caught.value.filename == str(tmp_path / name)
     assert read == []
+
+
+@pytest.mark.parametrize("write", [to_jsonl, to_csv])
+async def test_the_next_calls_are_read_while_some_are_written(tmp_path, write):
+    held = Held(asyncio.get_running_loop())
+    reading_on = asyncio.Event()
+
+    async def calls():
+        yield Cdr(id=0, extra=held)
+        for cdr in generated(999):
+            yield cdr
+        await held.writing.wait()
+        reading_on.set()
+        yield Cdr(id=1000)
+
+    writing = asyncio.create_task(write(calls(), tmp_path / "calls"))
+    await asyncio.wait((writing, asyncio.create_task(reading_on.wait())), return_when="FIRST_COMPLETED")
+    assert reading_on.is_set()
+    held.go_on.set()
+    assert await writing == 1001
 
 
 async def test_the_loop_goes_on_while_calls_are_written(tmp_path):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from calls import DAY, at, call, out
+from profiles import some
 
 from infin8_async import BEIJING, CallMethod, CdrQuery, Infin8Session
 from infin8_async.figures import Peak, Share, Tally, Waiting, figures
@@ -315,7 +316,9 @@ async def test_what_was_made_with_other_settings_does_not_add_up():
         some + 1
 
 
-@pytest.mark.parametrize("zone", [BEIJING, UTC, ZoneInfo("America/Mexico_City"), timezone(timedelta(hours=14))])
+@pytest.mark.parametrize(
+    "zone", some([ZoneInfo("America/Mexico_City"), BEIJING, UTC, timezone(timedelta(hours=14))], 2)
+)
 @pytest.mark.parametrize("day", [date.min, date.max])
 async def test_the_ends_of_the_calendar_are_days_like_any_other(zone, day):
     calls = [

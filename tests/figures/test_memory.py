@@ -14,6 +14,7 @@ from attrs import evolve
 from calls import at
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import cases
 
 from infin8_async import CallDirection, Cdr
 from infin8_async.figures import Peak, Share, figures
@@ -64,7 +65,7 @@ async def test_a_day_of_more_calls_than_seconds_is_exact(lots):
     assert sum(round(erlangs * 3600) for erlangs in lots.erlangs.values()) == LOTS * 60
 
 
-@settings(max_examples=5)
+@settings(max_examples=cases(5, 2))
 @given(st.lists(st.tuples(st.integers(-200_000, 200_000), st.integers(1, 100_000)), min_size=1, max_size=20))
 def test_days_too_busy_for_a_number_a_change_give_the_same_traffic(talks):
     starts, ends = [start for start, _ in talks], [start + length for start, length in talks]
@@ -85,7 +86,7 @@ def test_days_too_busy_for_a_number_a_change_give_the_same_traffic(talks):
         assert many.at_once == {hour: factor * calls for hour, calls in one.at_once.items()}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(cases(3, 1)))
 def test_contacts_of_no_use_are_dropped_and_change_nothing(seed):
     chance = Random(seed)
     # All in one place, as above.

@@ -95,21 +95,16 @@ def differences(report: ProbeReport, may: Mapping[str, set[str]]) -> dict[str, o
     return {name: report.findings[name] for name, values in may.items() if report.findings[name].value not in values}
 
 
-def every_pair(behaviours: Mapping[str, Sequence[object]], chance: random.Random) -> Iterator[dict[str, object]]:
-    """Platforms among which every two values of two findings come together at least once."""
-    names = list(behaviours)
+def together(number: int, chance: random.Random) -> Iterator[dict[str, object]]:
+    """Platforms among which any values of that many findings come together at least once."""
     left = {
-        ((one, a), (other, b))
-        for one, other in combinations(names, 2)
-        for a, b in product(behaviours[one], behaviours[other])
+        values
+        for names in combinations(BEHAVIOURS, number)
+        for values in product(*([(name, value) for value in BEHAVIOURS[name]] for name in names))
     }
-
-    def pairs(values):
-        return {((one, values[one]), (other, values[other])) for one, other in combinations(names, 2)}
-
     while left:
         first = dict(min(left, key=repr))
-        tries = [{name: chance.choice(values) for name, values in behaviours.items()} | first for _ in range(60)]
-        best = max(tries, key=lambda values: len(left & pairs(values)))
-        left -= pairs(best)
+        tries = [{name: chance.choice(values) for name, values in BEHAVIOURS.items()} | first for _ in range(60)]
+        best = max(tries, key=lambda values: len(left.intersection(combinations(values.items(), number))))
+        left.difference_update(combinations(best.items(), number))
         yield best

@@ -16,6 +16,8 @@ from infin8_async._pull.rows import Rows, rows_of
 from infin8_async._wire.columns import columns_of
 from infin8_async._wire.decoding import ALL, row_type
 from infin8_async._wire.protocol import PageBytes
+from infin8_async.export.csv import csv_lines
+from infin8_async.export.jsonl import json_lines
 
 ROW = {
     "id": 123456, "extnumber": "81", "disnumber": "917045100378", "callnumber": "81599955", "context": "callout",
@@ -102,6 +104,33 @@ def test_columns_are_those_of_the_records_and_fail_as_they_do(rows, spaces, by_i
 def test_each_odd_value_becomes_in_columns_what_it_becomes_in_a_record(name, value):
     page = page_of([ROW, ROW | {name: value}])
     assert outcome(lambda: by_columns(page, SCHEMA)) == outcome(lambda: by_records(page, SCHEMA))
+
+
+async def written(page, read):
+    """What is written of a page to a CSV file and to one of JSON Lines."""
+    calls = await read(await rows_of(page))
+    return csv_lines(calls), json_lines(calls)
+
+
+@settings(max_examples=cases(400))
+@given(rows=pages)
+def test_texts_are_written_as_the_records_are_and_fail_as_they_do(rows):
+    page = page_of(rows)
+    assert outcome(lambda: written(page, Rows.texts)) == outcome(lambda: written(page, Rows.records))
+
+
+@pytest.mark.parametrize("name", ["starttime", "aendtime"])
+@pytest.mark.parametrize("value", ODD_TIMES)
+def test_each_odd_time_is_written_as_that_of_a_record(name, value):
+    page = page_of([ROW, ROW | {name: value}])
+    assert outcome(lambda: written(page, Rows.texts)) == outcome(lambda: written(page, Rows.records))
+
+
+def test_documented_rows_become_texts_without_a_record():
+    async def texts():
+        return await (await rows_of(page_of([ROW]))).texts()
+
+    assert not isinstance(asyncio.run(texts())[0], Cdr)
 
 
 ODD_BODIES = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import subprocess
 import sys
 from datetime import date
 
@@ -198,3 +199,8 @@ async def test_a_parquet_file_of_a_stream_is_that_of_its_records_byte_for_byte(i
     # In batches of the stream's size: they are the chunks in which Parquet encodes.
     assert await to_parquet(source(), tmp_path / "records.parquet") == 1000
     assert (tmp_path / "stream.parquet").read_bytes() == (tmp_path / "records.parquet").read_bytes()
+
+
+def test_pandas_is_imported_with_pyarrow_and_not_with_the_first_batch():
+    code = "import sys; from infin8_async._arrow import call_schema; call_schema(); assert 'pandas' in sys.modules"
+    subprocess.run((sys.executable, "-c", code), check=True)

@@ -3,6 +3,8 @@
 import pytest
 from profiles import THOROUGH, some
 
+from infin8_async import Infin8Session, testing  # noqa: F401  # or each run in this process would load them again
+
 # What pytest-asyncio says to all who do not configure it is not about the fixture.
 STRICT = ("-W", "error", "-W", 'ignore:The configuration option "asyncio_default_fixture_loop_scope" is unset')
 UNRELATED = ("-p", "no:hypothesispytest", "-p", "no:xdist")  # to load them takes a third of a run
@@ -53,12 +55,19 @@ async def test_plain(infin8_sandbox, session):
 
 @pytest.fixture
 def run(pytester, monkeypatch):
-    """Run a test file as strictly as pytest and, in the thorough profile, Python can: that takes twice the time."""
+    """
+    Run a test file as strictly as pytest can, and in the thorough profile, in a process of its own, as Python can.
+
+    To start a process takes most of a second. Plugins of a test's own need one in any case: they change what is loaded.
+    """
     monkeypatch.setenv("PYTHONDEVMODE", "1" if THOROUGH else "")
 
     def run(test, *args):
         pytester.makepyfile(test)
-        return pytester.runpytest_subprocess(*STRICT, *UNRELATED, *args)
+        runs = (
+            pytester.runpytest_subprocess if THOROUGH or {"refuse", "old"} & {*args} else pytester.runpytest_inprocess
+        )
+        return runs(*STRICT, *UNRELATED, *args)
 
     return run
 

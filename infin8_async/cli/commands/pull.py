@@ -100,7 +100,7 @@ def _say_what_is_next(*, limited: bool, sandbox: bool) -> None:
 async def _written(stream: CdrStream, to: Target, *, limit: int | None, quiet: bool) -> bool:
     """Write the calls of a stream. True if there are more than *limit*, and those were left out."""
     left = limit
-    async with to.writing() as write, aclosing(batches_of(stream, columns=to.form == "parquet")) as batches:
+    async with to.writing() as write, aclosing(batches_of(stream, to.read)) as batches:
         with Bar(quiet=quiet) as bar:
             async for batch in batches:
                 if left != 0:

@@ -3,15 +3,18 @@
 import asyncio
 import shlex
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 from urllib.request import getproxies
 
 from ...models import BEIJING, check_number
-from ...testing import Order, Sandbox, Ties
 from ..options import UsageError, today, usage
 from ..output import write_out
 
 _LAST_PORT: Final = 65_535
+
+# As `Sandbox` has them, which is not imported for them: a server takes its time to load.
+Order = Literal["newest", "oldest", "id", "id descending", "none"]
+Ties = Literal["stable", "shuffled"]
 
 
 async def sandbox(
@@ -59,6 +62,8 @@ async def sandbox(
 
         per_page_cap: The most calls in one page, however many are asked for.
     """
+    from ...testing import Sandbox  # noqa: PLC0415  # only this command waits for a server to load
+
     with usage():
         for name, value in {"calls": calls, "port": port, "live": live, "latency": latency}.items():
             check_number(f"--{name}", value, least=0)
