@@ -110,7 +110,7 @@ async def test_a_partition_has_the_columns_of_to_arrow_and_the_same_types_withou
 
 
 async def test_a_crowded_second_is_one_partition():
-    crowd = cases(20_000, 2_000)
+    crowd = cases(50_000, 2_000)
     noon = datetime(2020, 6, 10, 12)
     async with Sandbox(0) as sandbox:
         for number in range(crowd):

@@ -67,7 +67,7 @@ def test_a_quiet_window_comes_whole_in_order_certified_and_at_the_cost_of_its_pa
     assert len(platform.requests) == pages + proof or len(platform.rows) > 50
 
 
-@settings(max_examples=cases(800, 60))
+@settings(max_examples=cases(1500, 60))
 @given(PLATFORMS, CONCURRENCY, st.floats(0, 0.9), st.integers(1, 80), st.booleans())
 def test_calls_that_arrive_meanwhile_never_hide_or_double_one(platform, concurrency, often, at_most, at_the_ends):
     there = set(ids(platform.rows))

@@ -132,7 +132,7 @@ async def test_whatever_the_platform_compares_everything_lands_and_the_second_sy
     assert platform.requests() == (1, 0)
 
 
-@settings(max_examples=cases(60, 10), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=cases(100, 10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     where=st.sampled_from(PLATFORMS),
     seed=st.integers(0, 10**6),
