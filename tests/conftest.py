@@ -26,6 +26,11 @@ SERVERS = {"INFIN8_TEST_POSTGRES": "postgresql+asyncpg", "INFIN8_TEST_MYSQL": "m
 """The variables that name a database server for the tests, and how to reach it."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests also wait, for servers, browsers, and real seconds."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Run loops in debug mode in the thorough profile; give each process of pytest-xdist a database of its own."""
     config.option.asyncio_debug = THOROUGH  # a seventh of the time of all tests

@@ -1,17 +1,21 @@
 """
-How many cases the tests go through: all with `INFIN8_TESTS=thorough`, as the gate does for pulls and feeds, else some.
+How many cases the tests go through: all with `INFIN8_TESTS=thorough`, as the gate does, else some.
 
-Every promise is tested in both profiles. What differs is the number of examples, of seeds and of values, and that loops
-are in debug mode in the thorough one.
+Every promise is tested in both profiles. What differs is the number of examples, of seeds and of values, on how many
+databases a test runs, and that loops are in debug mode in the thorough one.
 """
 
 import os
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
+import pytest
+
 T = TypeVar("T")
 
 THOROUGH: Final = os.environ.get("INFIN8_TESTS") == "thorough"
+
+thorough_only = pytest.mark.skipif(not THOROUGH, reason="INFIN8_TESTS=thorough runs it")
 
 
 def cases(number: int, few: int | None = None) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster, Lock
-from profiles import cases
+from profiles import cases, thorough_only
 
 from infin8_async import CdrQuery, Infin8Session
 from infin8_async.dask import read_cdrs
@@ -54,6 +54,7 @@ async def test_each_call_comes_once_and_the_limits_hold_for_the_whole_cluster(cl
         assert sandbox.most_in_flight <= 4
 
 
+@thorough_only
 async def test_partitions_of_one_page_stay_below_the_rate(client):
     async with Sandbox(600, days=30) as sandbox:
         frame = await read(sandbox, calls_per_partition=100, max_rate=10, concurrency=2)

@@ -16,7 +16,7 @@ import dask
 import pandas as pd
 import pyarrow as pa
 import pytest
-from profiles import THOROUGH, cases
+from profiles import THOROUGH, cases, thorough_only
 
 from infin8_async import (
     BEIJING,
@@ -255,7 +255,7 @@ async def test_a_partition_that_cannot_be_whole_fails_and_can_be_computed_again(
             await compute(frame)
 
 
-@pytest.mark.parametrize(("scheduler", "workers"), [("threads", 6), ("processes", 1)])
+@pytest.mark.parametrize(("scheduler", "workers"), [("threads", 6), pytest.param("processes", 1, marks=thorough_only)])
 async def test_all_local_schedulers_do_and_this_host_counts_its_partitions(scheduler, workers):
     async with Sandbox(300, days=3, latency=0.02) as sandbox:
         frame = await read(sandbox, calls_per_partition=20, concurrency=2)

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from profiles import thorough_only
 
 from infin8_async import BEIJING
 from infin8_async.testing import Sandbox
+
+pytestmark = thorough_only  # to import aiogram takes six seconds
 
 BOT = Path(__file__).parents[2] / "examples" / "bot.py"
 CHAT, STRANGER = 7, 8

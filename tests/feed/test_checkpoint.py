@@ -255,7 +255,7 @@ async def test_killed_again_and_again_it_repeats_the_call_in_its_hands_and_no_ot
         "INFIN8_USERNAME": credentials.username, "INFIN8_BASE_URL": infin8_sandbox.base_url,
     }  # fmt: skip
     lives = []
-    for kill_after in some((1, 7, 30, None), 3):
+    for kill_after in some((1, 7, 30, None), 2):
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", FOLLOWER, str(path), env=environment, stdout=asyncio.subprocess.PIPE
         )
