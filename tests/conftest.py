@@ -1,6 +1,7 @@
 """Shared by all tests."""
 
 import asyncio
+import atexit
 import gc
 import logging
 import os
@@ -52,8 +53,8 @@ def leave_out_what_is_imported() -> None:
     gc.freeze()
 
 
-def pytest_unconfigure() -> None:
-    gc.unfreeze()  # the end of Python looks for leaks
+# The end of Python looks for leaks. Before, pytest collects garbage five times more.
+atexit.register(gc.unfreeze)
 
 
 async def make_database(server, name: str) -> None:

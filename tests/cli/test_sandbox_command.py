@@ -9,9 +9,10 @@ from profiles import some
 from program import BASE, PATIENCE, against, infin8, started
 
 from infin8_async import BEIJING, CdrQuery
+from infin8_async.cli.commands import sandbox as command
 from infin8_async.cli.made_up import made_up
 from infin8_async.models import platform_text
-from infin8_async.testing import Sandbox
+from infin8_async.testing import Order, Sandbox, Ties
 
 DAY = CdrQuery.day(date(2019, 1, 1))
 
@@ -59,6 +60,10 @@ def test_the_sandbox_says_how_to_point_a_client_at_it():
         assert (pulled.code, len(pulled.rows)) == (0, 123)
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
+
+
+def test_the_command_has_the_choices_of_the_sandbox():
+    assert (command.Order, command.Ties) == (Order, Ties)
 
 
 async def test_a_port_that_is_taken_is_one_line_and_1():

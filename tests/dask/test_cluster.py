@@ -17,6 +17,8 @@ from infin8_async.dask import read_cdrs
 from infin8_async.figures import figures
 from infin8_async.testing import Sandbox
 
+pytestmark = thorough_only  # to start the workers takes as long as all other tests of Dask
+
 MONTH = CdrQuery("2020-06-10 00:00:00", "2020-07-09 23:59:59")
 
 
@@ -54,7 +56,6 @@ async def test_each_call_comes_once_and_the_limits_hold_for_the_whole_cluster(cl
         assert sandbox.most_in_flight <= 4
 
 
-@thorough_only
 async def test_partitions_of_one_page_stay_below_the_rate(client):
     async with Sandbox(600, days=30) as sandbox:
         frame = await read(sandbox, calls_per_partition=100, max_rate=10, concurrency=2)

@@ -57,6 +57,13 @@ class TestCalls:
         with pytest.raises(ValueError, match="until is before start"):
             Sandbox(1, until=datetime(2020, 6, 9, tzinfo=BEIJING))
 
+    def test_what_happens_in_one_sandbox_is_not_seen_in_the_next(self):
+        one, other = Sandbox(3), Sandbox(3)
+        before = list(other.rows())
+        one.add_call()
+        one.remove_call(one.ids()[0])
+        assert list(other.rows()) == list(Sandbox(3).rows()) == before
+
     def test_the_same_seed_makes_the_same_calls_and_another_seed_others(self):
         one, same, other = (list(Sandbox(200, seed=seed).rows()) for seed in (1, 1, 2))
         assert one == same != other
