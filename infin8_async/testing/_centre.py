@@ -1,6 +1,7 @@
 """A call centre at work: the calls it has, and those that are added while it runs."""
 
 import asyncio
+from contextlib import closing
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from random import Random
@@ -11,7 +12,7 @@ from ..models import BEIJING, check_number
 from ._calls import COLUMNS, Call, history, make_call
 from ._push import Pusher
 from ._quirks import Quirks
-from ._store import Order, Store, Ties, copy_of, database_of
+from ._store import Order, Store, Ties, database_of, opened
 
 _FIRST_DAY: Final = date(2020, 6, 10)
 _FEW: Final = 10_000  # calls; some three megabytes
@@ -109,16 +110,17 @@ def _database(
 ) -> Connection:
     """Calls to change. Tests begin with the same few again and again: to copy them takes a fiftieth of the time."""
     if calls <= _FEW:
-        return copy_of(_few(seed, calls, first, last, ends_by=ends_by, quirks=quirks, first_id=first_id))
+        return opened(_few(seed, calls, first, last, ends_by=ends_by, quirks=quirks, first_id=first_id))
     return database_of(history(seed, calls, first, last, ends_by=ends_by, quirks=quirks), first_id=first_id)
 
 
 @lru_cache(8)
 def _few(
     seed: int, calls: int, first: datetime, last: datetime, *, ends_by: datetime | None, quirks: Quirks, first_id: int
-) -> Connection:
+) -> bytes:
     made = history(seed, calls, first, last, ends_by=ends_by, quirks=quirks)
-    return database_of(made, first_id=first_id, file=":memory:")
+    with closing(database_of(made, first_id=first_id)) as database:
+        return database.serialize()
 
 
 def _beijing_time(start: date) -> datetime:

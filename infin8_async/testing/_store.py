@@ -62,19 +62,16 @@ def select(form: Mapping[str, str], *, bounds: Bounds, compares: Compared) -> Se
     return Selection(" AND ".join(condition for condition, _ in used) or "1", tuple(value for _, value in used))
 
 
-def database_of(calls: Iterable[Call], *, first_id: int, file: str = "") -> sqlite3.Connection:
+def database_of(calls: Iterable[Call], *, first_id: int) -> sqlite3.Connection:
     """
-    A private database of calls, numbered as they end.
+    A private database of calls, numbered as they end, in a temporary file, so that memory stays flat.
 
     Args:
         calls: Those that it holds in the beginning, without ids.
 
         first_id: The id of the one that ends first.
-
-        file: Where it is. The default is a temporary file, so that memory stays flat.
     """
-    # Python may collect what holds it, and close it, in any thread.
-    database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    database = _connected()
     columns = ", ".join(f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'}" for name in COLUMNS[1:])
     execute = database.execute
     execute(f"CREATE TABLE born ({columns})")
@@ -95,11 +92,16 @@ def database_of(calls: Iterable[Call], *, first_id: int, file: str = "") -> sqli
     return database
 
 
-def copy_of(database: sqlite3.Connection) -> sqlite3.Connection:
-    """A database of its own with the same calls, in a temporary file."""
-    copy = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    database.backup(copy)
-    return copy
+def opened(image: bytes) -> sqlite3.Connection:
+    """A private database in memory, out of what another one was serialized to."""
+    database = _connected()
+    database.deserialize(image)
+    return database
+
+
+def _connected() -> sqlite3.Connection:
+    # Python may collect what holds it, and close it, in any thread.
+    return sqlite3.connect("", isolation_level=None, check_same_thread=False)
 
 
 class Store:
