@@ -187,18 +187,18 @@ class TestReading:
             )  # fmt: skip
             assert (await session.page(DAY, 99)).cdrs == ()
 
-    async def test_calls_that_arrive_over_the_wire_hide_none(self):
+    @pytest.mark.parametrize("seed", range(cases(20)))
+    async def test_calls_that_arrive_over_the_wire_hide_none(self, seed):
+        chance = random.Random(seed)
         async with Sandbox(500, days=1, latency=lambda _: chance.random() / 200) as sandbox:
-            for seed in range(cases(20)):
-                chance = random.Random(seed)
-                there = set(sandbox.ids())
-                sandbox.on_request = lambda _: sandbox.add_call() if chance.random() < 0.5 else None  # noqa: B023
-                async with session_of(sandbox, per_page=10, concurrency=chance.randint(2, 12)) as session:
-                    stream = session.cdrs(CdrQuery("2020-06-10 00:00:00", "2020-06-12 00:00:00"))
-                    read = [cdr.id async for cdr in stream]
-                assert len(read) == len(set(read))
-                assert there <= set(read)
-                assert stream.report.complete
+            there = set(sandbox.ids())
+            sandbox.on_request = lambda _: sandbox.add_call() if chance.random() < 0.5 else None
+            async with session_of(sandbox, per_page=10, concurrency=chance.randint(2, 12)) as session:
+                stream = session.cdrs(CdrQuery("2020-06-10 00:00:00", "2020-06-12 00:00:00"))
+                read = [cdr.id async for cdr in stream]
+        assert len(read) == len(set(read))
+        assert there <= set(read)
+        assert stream.report.complete
 
     async def test_an_order_without_stability_is_repaired_over_the_wire(self):
         async with Sandbox(300, ties="shuffled") as sandbox, session_of(sandbox, per_page=10) as session:
