@@ -8,7 +8,7 @@ import os
 
 import pytest
 from hypothesis import settings
-from profiles import THOROUGH, cases
+from profiles import cases
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -33,8 +33,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Run loops in debug mode in the thorough profile; give each process of pytest-xdist a database of its own."""
-    config.option.asyncio_debug = THOROUGH  # a seventh of the time of all tests
+    """Give each process of pytest-xdist a database of its own."""
     # What a slow step is to the debug mode says how busy the machine is.
     logging.getLogger("asyncio").addFilter(lambda record: not str(record.msg).startswith("Executing"))
     worker = os.environ.get("PYTEST_XDIST_WORKER")
