@@ -1,8 +1,8 @@
 """
 How many cases the tests go through: all with `INFIN8_TESTS=thorough`, as the gate does, else some.
 
-What differs is the number of examples, of seeds and of values, and on how many databases a test runs. What takes long to
-start, as a cluster does, is for the thorough profile alone.
+What differs is the number of examples, of seeds and of values, and on how many databases a test runs. What takes long
+to start, as a cluster does, is for the thorough profile alone.
 """
 
 import os
