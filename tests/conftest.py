@@ -32,7 +32,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Give each process of pytest-xdist a database of its own."""
     # What a slow step is to the debug mode says how busy the machine is.
     logging.getLogger("asyncio").addFilter(lambda record: not str(record.msg).startswith("Executing"))
