@@ -35,7 +35,7 @@ def call_schema(columns: Sequence[str] | None = None) -> "Schema":
         ValueError: There is no such column.
     """
     pa = arrow()
-    pa.array([])  # with its first array pyarrow imports pandas, if it is there: half a second, which no loop shall wait
+    pa.array([])  # the first array makes pyarrow import pandas for half a second: not later, in somebody's loop
     types: dict[object, object] = {int: pa.int64(), datetime | None: pa.timestamp("ms", tz="+08:00")}
     every = {field.name: pa.field(field.name, types.get(field.type, pa.string())) for field in fields(Cdr)}
     if columns is None:

@@ -52,7 +52,7 @@ def leave_out_what_is_imported() -> None:
     gc.freeze()
 
 
-# The end of Python looks for leaks. Before, pytest collects garbage five times more.
+# When Python ends it looks for leaks. Not earlier: pytest collects garbage five more times when the tests are done.
 atexit.register(gc.unfreeze)
 
 

@@ -20,7 +20,7 @@ _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Documented(msgspec.Struct, gc=False):
-    """A row as the platform documents it: some fields may be missing. Its times are texts."""
+    """A row as the platform documents it: some fields may be missing. Its times are texts, its `extra` is empty."""
 
     extra: ClassVar[Mapping[str, object]] = {}
     id: _INT64  # type: ignore[valid-type]  # an alias that is final is one

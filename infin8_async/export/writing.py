@@ -65,7 +65,7 @@ async def in_threads(file: AbstractContextManager[Write], *, together: int = 1) 
     Args:
         file: Opens the file.
 
-        together: The fewest calls that are written at once, but for the last.
+        together: How many calls are gathered before they are written. The last may be fewer.
     """
     with ExitStack() as opened:  # after an error or a cancellation, this removes what was begun
         writer = _Writer(await finished(partial(opened.enter_context, file)), together)

@@ -108,7 +108,7 @@ class Centre:
 def _database(
     seed: int, calls: int, first: datetime, last: datetime, *, ends_by: datetime | None, quirks: Quirks, first_id: int
 ) -> Connection:
-    """Calls to change. Tests begin with the same few again and again: to copy them takes a fiftieth of the time."""
+    """A private database of calls. Tests begin with the same few again and again: a copy is made 50 times faster."""
     if calls <= _FEW:
         return opened(_few(seed, calls, first, last, ends_by=ends_by, quirks=quirks, first_id=first_id))
     return database_of(history(seed, calls, first, last, ends_by=ends_by, quirks=quirks), first_id=first_id)

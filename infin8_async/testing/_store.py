@@ -93,7 +93,7 @@ def database_of(calls: Iterable[Call], *, first_id: int) -> sqlite3.Connection:
 
 
 def opened(image: bytes) -> sqlite3.Connection:
-    """A private database in memory, out of what another one was serialized to."""
+    """A private database in memory: a copy of the one that was serialized."""
     database = _connected()
     database.deserialize(image)
     return database

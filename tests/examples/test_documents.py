@@ -5,7 +5,8 @@ import os
 import re
 import runpy
 import shlex
-import signal
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -43,21 +44,17 @@ def test_the_readme_has_its_blocks_and_both_commands_are_one_line_each():
     assert all(shlex.split(command) for _, command in commands)
 
 
-@pytest.mark.parametrize("code", [code for code in PYTHON if "def test_" not in code])
-async def test_each_program_of_the_readme_runs(environment, code, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    file = tmp_path / "program.py"
+@pytest.mark.parametrize("code", PYTHON, ids=[f"block {number}" for number in range(1, len(PYTHON) + 1)])
+async def test_each_python_block_of_the_readme_runs(environment, code, tmp_path):
+    file = tmp_path / "test_block.py"
     file.write_text(code, encoding="utf-8")
-    await asyncio.to_thread(runpy.run_path, str(file), run_name="__main__")
-    assert capsys.readouterr().out
-
-
-@pytest.mark.parametrize("code", [code for code in PYTHON if "def test_" in code])
-def test_each_test_of_the_readme_passes(pytester, code):
-    pytester.makepyfile(code)
-    pytester.runpytest_inprocess("-o", "asyncio_default_fixture_loop_scope=function").assert_outcomes(
-        passed=code.count("def test_")
+    arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path] if "def test_" in code else []
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path
     )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert output
 
 
 def anchors(document: Path) -> set[str]:
@@ -150,24 +147,19 @@ class TestService:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_the_database_example_fills_the_database_and_follows_until_it_is_stopped(
-    environment, tmp_path, capsys, kind
-):
+async def test_the_database_example_fills_the_database_and_follows_until_it_is_stopped(environment, tmp_path, kind):
     postgres = os.environ.get("INFIN8_TEST_POSTGRES")
     if kind == "postgresql" and postgres is None:
         pytest.skip("no PostgreSQL: INFIN8_TEST_POSTGRES is not set")
     url = f"sqlite:///{tmp_path / 'calls.db'}" if kind == "sqlite" else postgres
+    variables = {**os.environ, "DATABASE_URL": url, "PYTHONUNBUFFERED": "1"}
     ended = f"{datetime.now(BEIJING) - timedelta(minutes=1):%Y-%m-%d %H:%M:%S}"
     environment.add_call(starttime=ended, endtime=ended)
-    until_stopped = runpy.run_path(str(ROOT / "examples" / "to_postgres.py"))["until_stopped"]
-    running = asyncio.ensure_future(until_stopped(url))
-    printed = ""
-    while "landed" not in printed:
-        await asyncio.sleep(0.01)
-        printed += capsys.readouterr().out
-        assert not running.done()
-    first, second = printed.splitlines()
-    assert re.match(r"\d+ new calls in \d+ days, \d+ of them were up to date", first)
-    assert re.fullmatch(r"\d+ landed", second)
-    signal.raise_signal(signal.SIGTERM)
-    await running
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, ROOT / "examples" / "to_postgres.py", env=variables, stdout=subprocess.PIPE
+    )
+    assert re.match(rb"\d+ new calls in \d+ days, \d+ of them were up to date", await process.stdout.readline())
+    assert re.fullmatch(rb"\d+ landed\n", await process.stdout.readline())
+    process.terminate()
+    await process.communicate()
+    assert process.returncode == 0

@@ -1,9 +1,10 @@
-"""The wallboard of the examples, watched by a real browser."""
+"""The wallboard of the examples, in a process of its own, watched by a real browser."""
 
 import asyncio
+import os
 import re
-import runpy
 import socket
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -28,28 +29,16 @@ def port() -> int:
         return free.getsockname()[1]
 
 
-@pytest.fixture
-def wallboard(port, monkeypatch, capsys):
-    @asynccontextmanager
-    async def wallboard(*arguments, **env):
-        """A wallboard that runs in this process, and its address."""
-        monkeypatch.setattr(sys, "argv", [str(WALLBOARD), "--port", str(port), *arguments])
-        for name, value in env.items():
-            monkeypatch.setenv(name, value)
-        running = asyncio.ensure_future(runpy.run_path(str(WALLBOARD))["main"]())
-        printed = ""
-        while not printed:
-            await asyncio.sleep(0.01)
-            printed = capsys.readouterr().out
-            assert not running.done()
-        try:
-            yield printed.strip()
-        finally:
-            running.cancel()
-            await asyncio.wait([running])
-            assert running.cancelled()
-
-    return wallboard
+@asynccontextmanager
+async def wallboard(*arguments, **env):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, WALLBOARD, *arguments, stdout=subprocess.PIPE, env={**os.environ, **env}
+    )
+    try:
+        yield (await process.stdout.readline()).decode().strip()
+    finally:
+        process.kill()
+        await process.communicate()
 
 
 def environment(sandbox):
@@ -80,12 +69,13 @@ async def shows(page, name, value):
     await the(page, name).to_have_text(value, timeout=PATIENCE)
 
 
-async def test_a_call_that_ends_is_on_every_screen_and_so_it_is_again_after_a_restart(browser, wallboard):  # noqa: F811
+async def test_a_call_that_ends_is_on_every_screen_and_so_it_is_again_after_a_restart(browser, port):  # noqa: F811
     async with Sandbox(0) as sandbox:
         env = environment(sandbox)
+        options = "--port", str(port), "--interval", "0.1"
         pages = [await browser.new_page() for _ in range(2)]
         said = []
-        async with wallboard("--interval", "0.1", **env) as url:
+        async with wallboard(*options, **env) as url:
             for page in pages:
                 page.on("console", lambda message: said.append(message.text))
                 await page.goto(url)
@@ -100,23 +90,23 @@ async def test_a_call_that_ends_is_on_every_screen_and_so_it_is_again_after_a_re
         for page in pages:
             await the(page, "state").to_contain_class("bad", timeout=PATIENCE)
         ring(sandbox, "13800001234", ago=1, billsec=1)
-        async with wallboard("--interval", "0.1", **env):
+        async with wallboard(*options, **env):
             for page in pages:
                 await shows(page, "calls", "2")
                 await shows(page, "toReturn", "0")
                 await shows(page, "missed", "1")
 
 
-async def test_it_says_so_when_the_platform_refuses(browser, wallboard):  # noqa: F811
+async def test_it_says_so_when_the_platform_refuses(browser, port):  # noqa: F811
     async with Sandbox(0, permitted=False) as sandbox:
-        async with wallboard(**environment(sandbox)) as url:
+        async with wallboard("--port", str(port), **environment(sandbox)) as url:
             page = await browser.new_page()
             await page.goto(url)
             await the(page, "state").to_contain_text("1006", timeout=PATIENCE)
 
 
-async def test_with_a_sandbox_it_needs_nothing(browser, wallboard):  # noqa: F811
-    async with wallboard("--sandbox") as url:
+async def test_with_a_sandbox_it_needs_nothing(browser, port):  # noqa: F811
+    async with wallboard("--sandbox", "--port", str(port)) as url:
         page = await browser.new_page(viewport={"width": 360, "height": 800})
         await page.goto(url)
         await shows(page, "calls", re.compile("[1-9]"))

@@ -32,7 +32,7 @@ def batches(calls, size):
     return [record_batch(call_schema(), calls[at : at + size]) for at in range(0, len(calls), size)]
 
 
-@settings(max_examples=cases(150, 20))
+@settings(max_examples=cases(300, 20))
 @given(st.lists(cdrs() | odd, max_size=40), st.integers(1, 40), zones, st.sampled_from([None, "extnumber"]))
 def test_columns_give_the_same_figures_as_calls(calls, size, zone, by):
     async def both():

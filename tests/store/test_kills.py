@@ -92,14 +92,14 @@ def local(time):
 @pytest.mark.any_database
 async def test_killed_at_any_moment_and_started_again_the_table_is_the_platform_row_for_row(lander, url, what):
     chance = Random(what)
-    async with Sandbox(cases(800, 500), days=7, latency=lambda _: chance.random() / 250) as sandbox:
+    async with Sandbox(cases(1500, 500), days=7, latency=lambda _: chance.random() / 250) as sandbox:
         kills = int(os.environ.get("INFIN8_KILLS", cases(3)))
         await kill_until_done(partial(start, lander, what, url, sandbox), sandbox, chance=chance, kills=kills)
         await assert_true(url, sandbox)
 
 
 async def test_two_syncs_at_once_do_not_disturb_each_other(url):
-    calls = cases(700, 350)
+    calls = cases(1400, 350)
     async with Sandbox(calls, days=7) as sandbox:
         session = Infin8Session(sandbox.credentials, base_url=sandbox.base_url, per_page=100)
         async with session, CdrStore(url) as one, CdrStore(url) as other:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from attrs import evolve
 from databases import sql
+from profiles import cases
 
 from infin8_async import (
     BEIJING,
@@ -124,13 +125,13 @@ async def test_calls_are_read_by_window_and_filter_in_the_order_of_dial_times(ur
 
 
 class TestSync:
-    @pytest.mark.infin8_sandbox(calls=280, days=7)
+    @pytest.mark.infin8_sandbox(calls=cases(700, 280), days=7)
     async def test_lands_every_call_and_a_second_run_costs_one_count_and_writes_nothing(self, url, infin8_sandbox):
         seen: list[SyncProgress] = []
         async with CdrStore(url) as store, session_of(infin8_sandbox, per_page=30) as session:
             report = await store.sync(session, WEEK, progress=seen.append)
             assert (report.days, report.unchanged, report.certified) == (7, 0, 7)
-            assert report.saved.inserted == 280
+            assert report.saved.inserted == cases(700, 280)
             assert await held(store) == await platform_rows(infin8_sandbox)
             assert [progress.number for progress in seen] == sorted(progress.number for progress in seen)
             assert all(progress.received <= progress.total for progress in seen)

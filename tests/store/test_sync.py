@@ -37,7 +37,7 @@ async def held(store):
     return {cdr.id: cdr async for cdr in store}
 
 
-A_DAY = cases(10, 5)
+A_DAY = cases(20, 5)
 """How many calls a day of a year has."""
 
 
